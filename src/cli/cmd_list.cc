@@ -1,0 +1,55 @@
+// jevons list: the models in the local store.
+#include <memory>
+
+#include "base/strings.h"
+#include "cli/command.h"
+#include "cli/output.h"
+#include "cli/store.h"
+
+namespace jevons {
+namespace {
+
+int run(bool paths, const Common& common) {
+  const std::vector<StoredModel> models = stored_models();
+  if (common.json) {
+    Json list = Json::array();
+    for (const StoredModel& model : models) {
+      list.push_back(Json::Object{{"name", model.name},
+                                  {"format", model.format},
+                                  {"bytes", model.bytes},
+                                  {"path", model.path.string()},
+                                  {"default", model.name == kDefaultModel}});
+    }
+    print_json(Json::Object{{"store", models_folder().string()}, {"models", std::move(list)}});
+    return 0;
+  }
+  size_t width = 0;
+  for (const StoredModel& model : models) width = std::max(width, model.name.size());
+  std::string out;
+  for (const StoredModel& model : models) {
+    if (paths) {
+      out += model.path.string() + "\n";
+      continue;
+    }
+    const std::string size = human_bytes(static_cast<double>(model.bytes));
+    out += cat(model.name, std::string(width - model.name.size() + 2, ' '),
+               std::string(8 - std::min<size_t>(8, size.size()), ' '), size, "  ", model.format,
+               model.name == kDefaultModel ? "  (default)" : "", "\n");
+  }
+  if (models.empty()) out = paths ? "" : cat("no models in ", models_folder().string(), "; 'jevons pull' adds one\n");
+  print(out);
+  return 0;
+}
+
+}  // namespace
+
+Command list_command() {
+  auto paths = std::make_shared<bool>(false);
+  return {.name = "list",
+          .summary = "the models in the local store",
+          .options = {{"--paths", paths.get(), "only the path of each model, one a line"}},
+          .examples = {"jevons list", "jevons list --json", "jevons list --paths"},
+          .run = [paths](const Common& common) { return run(*paths, common); }};
+}
+
+}  // namespace jevons
