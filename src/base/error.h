@@ -82,10 +82,10 @@ using Status = Result<void>;
 }  // namespace jevons
 
 // An invariant of this program; never reachable by input.
-#define JEVONS_CHECK(condition, ...)                                                               \
-  do {                                                                                             \
-    if (!(condition)) [[unlikely]]                                                                 \
-      ::jevons::check_failed(#condition, __FILE__, __LINE__, std::string{__VA_ARGS__});            \
+#define JEVONS_CHECK(condition, ...)                                                    \
+  do {                                                                                  \
+    if (!(condition)) [[unlikely]]                                                      \
+      ::jevons::check_failed(#condition, __FILE__, __LINE__, std::string{__VA_ARGS__}); \
   } while (0)
 
 // Returns the error of a Result expression from the enclosing function, or binds its value.
@@ -96,7 +96,7 @@ using Status = Result<void>;
   if (!tmp.ok()) return tmp.error(); \
   decl = std::move(tmp).value()
 #define JEVONS_TRY(decl, expr) JEVONS_TRY_(JEVONS_CONCAT(try_result_, __LINE__), decl, expr)
-#define JEVONS_TRY_STATUS(expr)                             \
-  do {                                                      \
+#define JEVONS_TRY_STATUS(expr)                                       \
+  do {                                                                \
     if (auto status_ = (expr); !status_.ok()) return status_.error(); \
   } while (0)

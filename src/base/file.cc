@@ -21,7 +21,8 @@ Error io_error(const std::filesystem::path& path, const char* what) {
   if (number == ENOENT) cure = "; check the path";
   if (number == EACCES) cure = "; check its permissions";
   if (number == ENOSPC) cure = "; free space on that disk and try again";
-  return {number == ENOENT ? Code::not_found : Code::io, cat(path.string(), ": ", what, ": ", std::strerror(number), cure)};
+  return {number == ENOENT ? Code::not_found : Code::io,
+          cat(path.string(), ": ", what, ": ", std::strerror(number), cure)};
 }
 
 // Opens a regular file for reading and gives its size.
@@ -79,7 +80,8 @@ Result<std::string> read_file(const std::filesystem::path& path, size_t max_byte
   auto [fd, size] = opened;
   if (size > max_bytes) {
     ::close(fd);
-    return Error(Code::too_large, cat(path.string(), ": has ", size, " bytes, at most ", max_bytes, " are accepted here"));
+    return Error(Code::too_large,
+                 cat(path.string(), ": has ", size, " bytes, at most ", max_bytes, " are accepted here"));
   }
   std::string text(size, '\0');
   size_t done = 0;
@@ -109,8 +111,11 @@ Result<AtomicFile> AtomicFile::create(const std::filesystem::path& path) {
 }
 
 AtomicFile::AtomicFile(AtomicFile&& other) noexcept
-    : path_(std::move(other.path_)), partial_(std::move(other.partial_)), fd_(std::exchange(other.fd_, -1)),
-      position_(other.position_), buffer_(std::move(other.buffer_)) {}
+    : path_(std::move(other.path_)),
+      partial_(std::move(other.partial_)),
+      fd_(std::exchange(other.fd_, -1)),
+      position_(other.position_),
+      buffer_(std::move(other.buffer_)) {}
 
 AtomicFile::~AtomicFile() {
   if (fd_ < 0) return;

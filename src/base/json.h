@@ -1,7 +1,7 @@
 // JSON values: an ordered tree, a strict parser with limits, a writer. The parser behind it is nlohmann's SAX reader.
 //
-// parse() refuses: depth over 64, duplicate keys, invalid UTF-8, trailing bytes, text over `max_bytes`. The message gives
-// byte, line and column. Numbers without fraction or exponent that fit are int64, others double.
+// parse() refuses: depth over 64, duplicate keys, invalid UTF-8, trailing bytes, text over `max_bytes`. The message
+// gives byte, line and column. Numbers without fraction or exponent that fit are int64, others double.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -20,18 +20,17 @@ class Json {
   using Object = std::vector<std::pair<std::string, Json>>;  // in document order
 
   Json() = default;
-  Json(std::nullptr_t) {}                                                             // NOLINT: implicit on purpose
-  Json(bool value) : value_(value) {}                                                 // NOLINT
-  Json(double value) : value_(value) {}                                               // NOLINT
-  Json(float value) : value_(static_cast<double>(value)) {}                           // NOLINT
+  Json(std::nullptr_t) {}                                    // NOLINT: implicit on purpose
+  Json(bool value) : value_(value) {}                        // NOLINT
+  Json(double value) : value_(value) {}                      // NOLINT
+  Json(float value) : value_(static_cast<double>(value)) {}  // NOLINT
   template <class T>
-    requires std::is_integral_v<T>
-  Json(T value) : value_(static_cast<int64_t>(value)) {}                              // NOLINT
-  Json(std::string value) : value_(std::move(value)) {}                               // NOLINT
-  Json(std::string_view value) : value_(std::string(value)) {}                        // NOLINT
-  Json(const char* value) : value_(std::string(value)) {}                             // NOLINT
-  Json(Array value) : value_(std::move(value)) {}                                     // NOLINT
-  Json(Object value) : value_(std::move(value)) {}                                    // NOLINT
+  requires std::is_integral_v<T> Json(T value) : value_(static_cast<int64_t>(value)) {}  // NOLINT
+  Json(std::string value) : value_(std::move(value)) {}                                  // NOLINT
+  Json(std::string_view value) : value_(std::string(value)) {}                           // NOLINT
+  Json(const char* value) : value_(std::string(value)) {}                                // NOLINT
+  Json(Array value) : value_(std::move(value)) {}                                        // NOLINT
+  Json(Object value) : value_(std::move(value)) {}                                       // NOLINT
   static Json array() { return Json(Array{}); }
   static Json object() { return Json(Object{}); }
 

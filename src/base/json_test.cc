@@ -6,7 +6,8 @@ namespace jevons {
 namespace {
 
 TEST(Json, KeepsOrderAndTypes) {
-  const Json json = *Json::parse(R"({"b": 1, "a": [1.5, -3, true, null, "x\u00e9\n"], "c": {"d": 18446744073709551615}})");
+  const Json json =
+      *Json::parse(R"({"b": 1, "a": [1.5, -3, true, null, "x\u00e9\n"], "c": {"d": 18446744073709551615}})");
   EXPECT_EQ(json.as_object()[0].first, "b");
   EXPECT_TRUE(json.at("b").is_int());
   EXPECT_EQ(json.at("a").as_array()[4].as_string(), "x\xc3\xa9\n");

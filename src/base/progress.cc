@@ -50,8 +50,10 @@ void Progress::show(double now) {
   visible_ = true;
   const double part = total_ ? static_cast<double>(done_) / static_cast<double>(total_) : 0;
   std::string line = cat(label_, " ", fixed(100 * part, 0), " %");
-  if (unit_ == "B") line += cat(", ", human_bytes(static_cast<double>(done_)), " of ", human_bytes(static_cast<double>(total_)));
-  else if (!unit_.empty()) line += cat(", ", done_, " of ", total_, " ", unit_);
+  if (unit_ == "B")
+    line += cat(", ", human_bytes(static_cast<double>(done_)), " of ", human_bytes(static_cast<double>(total_)));
+  else if (!unit_.empty())
+    line += cat(", ", done_, " of ", total_, " ", unit_);
   if (part > 0) line += cat(", ", human_seconds((now - start_) * (1 - part) / part), " left");
   if (!terminal()) return note(line);
   std::fprintf(stderr, "\r\033[K%s", line.c_str());

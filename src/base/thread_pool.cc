@@ -98,8 +98,10 @@ void Exec::run(int64_t n, Call call, const void* context) {
   impl.publish();
   impl.take_chunks();
   for (int spin = 0; impl.busy.load(std::memory_order_acquire) != 0; ++spin) {
-    if (spin < 20 * kSpins) relax();
-    else std::this_thread::yield();
+    if (spin < 20 * kSpins)
+      relax();
+    else
+      std::this_thread::yield();
   }
 }
 

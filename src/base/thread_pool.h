@@ -1,9 +1,9 @@
 // Exec: the threads that one step of a model runs on. Work is handed out in chunks from one shared counter, so a thread
 // that the system takes away costs one chunk, not a stalled barrier.
 //
-// parallel_for(n, body): calls body(i) once for every i in [0, n), on all threads; returns when all are done. Bodies must
-// not throw and must not depend on which thread runs them; results then do not depend on the thread count.
-// Idle workers spin for about 50 us, then sleep. Not reentrant: a body may not call parallel_for.
+// parallel_for(n, body): calls body(i) once for every i in [0, n), on all threads; returns when all are done. Bodies
+// must not throw and must not depend on which thread runs them; results then do not depend on the thread count. Idle
+// workers spin for about 50 us, then sleep. Not reentrant: a body may not call parallel_for.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -26,7 +26,8 @@ class Exec {
       for (int64_t i = 0; i < n; ++i) body(i);
       return;
     }
-    run(n, [](const void* context, int64_t i) { (*static_cast<const Body*>(context))(i); }, &body);
+    run(
+        n, [](const void* context, int64_t i) { (*static_cast<const Body*>(context))(i); }, &body);
   }
 
  private:

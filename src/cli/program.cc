@@ -99,8 +99,12 @@ int dispatch(std::vector<std::string> arguments) {
 int report(const Error& error, bool json) {
   set_quiet(false);
   if (error.code() != Code::interrupted || !interrupted()) note(error.message());
-  if (json)
-    print_json(Json::Object{{"error", Json::Object{{"code", code_name(error.code())}, {"message", error.message()}}}});
+  try {
+    const Json::Object details = {{"code", code_name(error.code())}, {"message", error.message()}};
+    if (json) print_json(Json::Object{{"error", details}});
+  } catch (const Error&) {
+    // stdout takes nothing; the note on stderr has said it
+  }
   return exit_code(error.code());
 }
 

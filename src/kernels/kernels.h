@@ -4,7 +4,8 @@
 // Letters: N tokens in the step, D width, H query heads, K kv heads, F ffn width, E experts, A active experts, P page
 // tokens. Activations are f64 for `ref`, f32 for `cpu`; ids and positions are i32.
 //
-// Every row of every output depends on its own inputs only, bit for bit: not on N, on its neighbours, on the thread count.
+// Every row of every output depends on its own inputs only, bit for bit: not on N, on its neighbours, on the thread
+// count.
 #pragma once
 #include <cstdint>
 #include <vector>
@@ -34,7 +35,7 @@ struct RmsNormArgs {
   Tensor x;       // [N, D]
   Tensor weight;  // [D], activation type
   double eps;
-  Tensor out;     // [N, D]
+  Tensor out;  // [N, D]
 };
 
 // out = a + b, elementwise; out may be a or b.
@@ -42,8 +43,9 @@ struct AddArgs {
   Tensor a, b, out;
 };
 
-// In place, for each head: rotates `2 * pairs` numbers from `begin` on by the angle of the token (Su et al. 2021, eq. 34).
-// interleaved: pairs (0,1), (2,3), ... as in MLA; else (i, i + pairs) as in Llama. Tables hold cos and sin per token.
+// In place, for each head: rotates `2 * pairs` numbers from `begin` on by the angle of the token (Su et al. 2021, eq.
+// 34). interleaved: pairs (0,1), (2,3), ... as in MLA; else (i, i + pairs) as in Llama. Tables hold cos and sin per
+// token.
 struct RopeArgs {
   Tensor x;         // [N, heads, width]
   Tensor cos, sin;  // [N, pairs]
@@ -73,15 +75,16 @@ struct HeadLinearArgs {
 
 // out = silu(G x) * (U x), silu(z) = z / (1 + exp(-z))   (Shazeer 2020, eq. 6).
 struct GluArgs {
-  Tensor x;                   // [N, D]
-  const Weight *gate, *up;    // [F, D]
-  Tensor out;                 // [N, F]
+  Tensor x;                 // [N, D]
+  const Weight *gate, *up;  // [F, D]
+  Tensor out;               // [N, F]
 };
 
 // Chooses A of E experts per token (DeepSeek-V3 report eq. 12-16; V2 eq. 20-22; Qwen3-MoE: softmax, no groups).
-//   s = sigmoid(logits) or softmax(logits);  selection by s + bias;  groups: score of a group = its best value (V2) or the
-//   sum of its two best (V3), the best `top_groups` stay, the others count as -inf.  Ties go to the smaller index.
-//   weight = s, divided by (sum of the chosen + 1e-20) if `normalize`, times `scale`. Slots in descending selection order.
+//   s = sigmoid(logits) or softmax(logits);  selection by s + bias;  groups: score of a group = its best value (V2) or
+//   the sum of its two best (V3), the best `top_groups` stay, the others count as -inf.  Ties go to the smaller index.
+//   weight = s, divided by (sum of the chosen + 1e-20) if `normalize`, times `scale`. Slots in descending selection
+//   order.
 struct RouteArgs {
   enum class Scoring { softmax, sigmoid };
   enum class GroupScore { max, top2_sum };
@@ -96,16 +99,17 @@ struct RouteArgs {
   Tensor weights;  // [N, A]
 };
 
-// out[n] = sum over slots a, in slot order, of weights[n, a] * down[e] (silu(gate[e] x[n]) * up[e] x[n]), e = ids[n, a].
+// out[n] = sum over slots a, in slot order, of weights[n, a] * down[e] (silu(gate[e] x[n]) * up[e] x[n]), e = ids[n,
+// a].
 struct ExpertsArgs {
-  Tensor x;                          // [N, D]
-  Tensor ids, weights;               // [N, A]
-  const Weight *gate, *up, *down;    // stacks E of [F, D], [F, D], [D, F]
-  Tensor out;                        // [N, D]
+  Tensor x;                        // [N, D]
+  Tensor ids, weights;             // [N, A]
+  const Weight *gate, *up, *down;  // stacks E of [F, D], [F, D], [D, F]
+  Tensor out;                      // [N, D]
 };
 
-// Where the tokens of a step belong: token n is at `position[n]` of sequence `sequence[n]`, whose cache entry for position
-// p lies in page `pages[sequence[n]][p / page_tokens]`, slot p % page_tokens.
+// Where the tokens of a step belong: token n is at `position[n]` of sequence `sequence[n]`, whose cache entry for
+// position p lies in page `pages[sequence[n]][p / page_tokens]`, slot p % page_tokens.
 struct BatchView {
   int64_t tokens = 0;
   const int32_t* position = nullptr;
@@ -131,10 +135,10 @@ struct KvStoreArgs {
   KvLayer cache;
 };
 
-// out[n, h] = sum_j softmax_j(scale * q[n, h] . key[j, h * K / H]) value[j, ...], j = 0 .. position[n] of the own sequence
-// (Vaswani et al. 2017, eq. 1; causal). The softmax runs over absolute chunks of 256 positions merged in ascending order,
-// so the bits depend on neither the chunking of the prompt nor the batch.
-// cost per query and position: 2 (key_width + value_width) flops; the cache of the sequence is read H / K heads at a time.
+// out[n, h] = sum_j softmax_j(scale * q[n, h] . key[j, h * K / H]) value[j, ...], j = 0 .. position[n] of the own
+// sequence (Vaswani et al. 2017, eq. 1; causal). The softmax runs over absolute chunks of 256 positions merged in
+// ascending order, so the bits depend on neither the chunking of the prompt nor the batch. cost per query and position:
+// 2 (key_width + value_width) flops; the cache of the sequence is read H / K heads at a time.
 struct AttendArgs {
   Tensor q;  // [N, H, key_width]
   BatchView batch;

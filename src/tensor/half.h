@@ -25,8 +25,7 @@ inline uint16_t f32_to_f16(float value) {
   const uint32_t bits = std::bit_cast<uint32_t>(value), sign = bits >> 16 & 0x8000, rest = bits & 0x7fffffff;
   if (rest > 0x7f800000) return static_cast<uint16_t>(sign | 0x7e00);
   if (rest >= 0x47800000) return static_cast<uint16_t>(sign | 0x7c00);
-  if (rest >= 0x38800000)
-    return static_cast<uint16_t>(sign | ((rest - 0x38000000 + 0xfff + (rest >> 13 & 1)) >> 13));
+  if (rest >= 0x38800000) return static_cast<uint16_t>(sign | ((rest - 0x38000000 + 0xfff + (rest >> 13 & 1)) >> 13));
   // Subnormal: adding 0.5 puts the half's bits at the bottom of the sum, rounded to nearest even by the adder.
   const float sum = std::bit_cast<float>(rest) + 0.5f;
   return static_cast<uint16_t>(sign | (std::bit_cast<uint32_t>(sum) - 0x3f000000));
@@ -34,7 +33,7 @@ inline uint16_t f32_to_f16(float value) {
 
 inline float f8e4m3_to_f32(uint8_t code) {
   const uint32_t exponent = code >> 3 & 15, mantissa = code & 7;
-  float value = exponent == 0                      ? static_cast<float>(mantissa) * 0x1p-9f
+  float value = exponent == 0                       ? static_cast<float>(mantissa) * 0x1p-9f
                 : (exponent == 15 && mantissa == 7) ? __builtin_nanf("")
                                                     : std::bit_cast<float>(((exponent + 120) << 23) | mantissa << 20);
   return code & 0x80 ? -value : value;

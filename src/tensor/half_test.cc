@@ -29,18 +29,21 @@ void exhaustive(uint32_t codes, Wide wide, Narrow narrow) {
 }
 
 TEST(Half, Bf16) {
-  exhaustive(65536, [](uint32_t c) { return bf16_to_f32(static_cast<uint16_t>(c)); },
-             [](float v) { return uint32_t{f32_to_bf16(v)}; });
+  exhaustive(
+      65536, [](uint32_t c) { return bf16_to_f32(static_cast<uint16_t>(c)); },
+      [](float v) { return uint32_t{f32_to_bf16(v)}; });
 }
 TEST(Half, F16) {
-  exhaustive(65536, [](uint32_t c) { return f16_to_f32(static_cast<uint16_t>(c)); },
-             [](float v) { return uint32_t{f32_to_f16(v)}; });
+  exhaustive(
+      65536, [](uint32_t c) { return f16_to_f32(static_cast<uint16_t>(c)); },
+      [](float v) { return uint32_t{f32_to_f16(v)}; });
   EXPECT_EQ(f32_to_f16(65520.f), 0x7c00);
   EXPECT_EQ(f32_to_f16(65519.f), 0x7bff);
 }
 TEST(Half, F8E4M3) {
-  exhaustive(256, [](uint32_t c) { return f8e4m3_to_f32(static_cast<uint8_t>(c)); },
-             [](float v) { return uint32_t{f32_to_f8e4m3(v)}; });
+  exhaustive(
+      256, [](uint32_t c) { return f8e4m3_to_f32(static_cast<uint8_t>(c)); },
+      [](float v) { return uint32_t{f32_to_f8e4m3(v)}; });
   EXPECT_EQ(f8e4m3_to_f32(0x7e), 448.f);
   EXPECT_EQ(f32_to_f8e4m3(1e9f), 0x7e);
   EXPECT_EQ(f32_to_f8e4m3(-INFINITY), 0xfe);

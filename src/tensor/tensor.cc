@@ -32,8 +32,7 @@ std::string Shape::str() const {
 }
 
 Tensor Tensor::reshape(Shape shape) const {
-  if (shape.numel() != numel())
-    throw Error(Code::invalid, cat("cannot reshape ", shape_.str(), " to ", shape.str()));
+  if (shape.numel() != numel()) throw Error(Code::invalid, cat("cannot reshape ", shape_.str(), " to ", shape.str()));
   return {data_, shape, dtype_, device_};
 }
 
@@ -42,10 +41,17 @@ Tensor Tensor::rows(int64_t first, int64_t count) const {
   const int64_t row = shape_[0] ? bytes() / shape_[0] : 0;
   Shape shape;
   switch (shape_.rank()) {
-    case 1: shape = {count}; break;
-    case 2: shape = {count, shape_[1]}; break;
-    case 3: shape = {count, shape_[1], shape_[2]}; break;
-    default: shape = {count, shape_[1], shape_[2], shape_[3]};
+    case 1:
+      shape = {count};
+      break;
+    case 2:
+      shape = {count, shape_[1]};
+      break;
+    case 3:
+      shape = {count, shape_[1], shape_[2]};
+      break;
+    default:
+      shape = {count, shape_[1], shape_[2], shape_[3]};
   }
   return {static_cast<std::byte*>(data_) + first * row, shape, dtype_, device_};
 }
@@ -69,7 +75,8 @@ void* Arena::alloc_bytes(int64_t bytes) {
   if (block_ == blocks_.size()) {
     const int64_t size = std::max({need, kMinBlock, blocks_.empty() ? 0 : blocks_.back().size});
     auto* data = static_cast<std::byte*>(std::aligned_alloc(kAlign, static_cast<size_t>(size)));
-    if (!data) throw Error(Code::too_large, cat("out of memory: could not get ", human_bytes(static_cast<double>(size))));
+    if (!data)
+      throw Error(Code::too_large, cat("out of memory: could not get ", human_bytes(static_cast<double>(size))));
     blocks_.push_back({data, size});
     offset_ = 0;
   }

@@ -32,13 +32,32 @@ class Shape {
   int rank_ = 0;
 };
 
-template <class T> struct DTypeOf;
-template <> struct DTypeOf<double> { static constexpr DType value = DType::f64; };
-template <> struct DTypeOf<float> { static constexpr DType value = DType::f32; };
-template <> struct DTypeOf<int64_t> { static constexpr DType value = DType::i64; };
-template <> struct DTypeOf<int32_t> { static constexpr DType value = DType::i32; };
-template <> struct DTypeOf<int8_t> { static constexpr DType value = DType::i8; };
-template <> struct DTypeOf<uint8_t> { static constexpr DType value = DType::u8; };
+template <class T>
+struct DTypeOf;
+template <>
+struct DTypeOf<double> {
+  static constexpr DType value = DType::f64;
+};
+template <>
+struct DTypeOf<float> {
+  static constexpr DType value = DType::f32;
+};
+template <>
+struct DTypeOf<int64_t> {
+  static constexpr DType value = DType::i64;
+};
+template <>
+struct DTypeOf<int32_t> {
+  static constexpr DType value = DType::i32;
+};
+template <>
+struct DTypeOf<int8_t> {
+  static constexpr DType value = DType::i8;
+};
+template <>
+struct DTypeOf<uint8_t> {
+  static constexpr DType value = DType::u8;
+};
 
 class Tensor {
  public:
@@ -68,8 +87,8 @@ class Tensor {
     require_dtype(DTypeOf<T>::value);
     return {static_cast<T*>(data_), static_cast<size_t>(numel())};
   }
-  Tensor reshape(Shape shape) const;                       // same number of elements
-  Tensor rows(int64_t first, int64_t count) const;         // a range of the first dimension
+  Tensor reshape(Shape shape) const;                // same number of elements
+  Tensor rows(int64_t first, int64_t count) const;  // a range of the first dimension
 
  private:
   void require_rank(int rank) const;
@@ -93,12 +112,18 @@ class Arena {
   void reset();
   int64_t used() const { return used_; }
   int64_t peak() const { return peak_; }
-  struct Mark { size_t block; int64_t offset, used; };
+  struct Mark {
+    size_t block;
+    int64_t offset, used;
+  };
   Mark mark() const { return {block_, offset_, used_}; }
   void rewind(Mark mark) { block_ = mark.block, offset_ = mark.offset, used_ = mark.used; }  // frees all after `mark`
 
  private:
-  struct Block { std::byte* data; int64_t size; };
+  struct Block {
+    std::byte* data;
+    int64_t size;
+  };
   std::vector<Block> blocks_;
   size_t block_ = 0;
   int64_t offset_ = 0, used_ = 0, peak_ = 0;

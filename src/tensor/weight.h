@@ -1,6 +1,6 @@
-// Weight: the matrix of a linear map, y = W x, as it lies in a file or as a kernel wants it. [rows, cols], or a stack of
-// E such matrices (experts, heads). The one type in which a trained, a served and a quantised model differ; only `embed`,
-// `linear` and its stacked forms accept it.
+// Weight: the matrix of a linear map, y = W x, as it lies in a file or as a kernel wants it. [rows, cols], or a stack
+// of E such matrices (experts, heads). The one type in which a trained, a served and a quantised model differ; only
+// `embed`, `linear` and its stacked forms accept it.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -18,13 +18,13 @@ enum class Layout : uint8_t {
 };
 
 struct Weight {
-  std::string name;                            // of the tensor in the checkpoint, for messages
+  std::string name;  // of the tensor in the checkpoint, for messages
   Pack pack = Pack::f32;
   Layout layout = Layout::rows;
-  int64_t rows = 0, cols = 0;                  // of one matrix: outputs, inputs
-  std::vector<const std::byte*> data;          // one pointer per matrix of the stack; size 1 for a plain matrix
-  std::vector<const float*> block_scale;       // fp8_block128: [ceil(rows/128), ceil(cols/128)] per matrix; else empty
-  std::shared_ptr<const void> owner;           // keeps the bytes alive: a file mapping or a packed buffer
+  int64_t rows = 0, cols = 0;             // of one matrix: outputs, inputs
+  std::vector<const std::byte*> data;     // one pointer per matrix of the stack; size 1 for a plain matrix
+  std::vector<const float*> block_scale;  // fp8_block128: [ceil(rows/128), ceil(cols/128)] per matrix; else empty
+  std::shared_ptr<const void> owner;      // keeps the bytes alive: a file mapping or a packed buffer
 
   explicit operator bool() const { return !data.empty(); }
   int64_t stack() const { return static_cast<int64_t>(data.size()); }
