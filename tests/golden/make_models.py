@@ -61,7 +61,7 @@ def from_fp8(q, scale):
 
 
 def is_fp8(config, name):
-    return "quantization_config" in config and "_proj." in name
+    return "quantization_config" in config and "_proj" in name
 
 
 def build(config, seed):
