@@ -1,0 +1,192 @@
+#include "kernels/cpu/linear_rows.h"
+
+#include <cmath>
+#include <cstring>
+
+#include "kernels/codec/codec.h"
+#include "kernels/cpu/isa.h"
+#include "tensor/half.h"
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace jevons {
+namespace {
+
+constexpr int64_t kLanes = 16;
+
+float sum_lanes(float* lane) {
+  for (int w = 8; w > 0; w /= 2)
+    for (int i = 0; i < w; ++i) lane[i] += lane[i + w];
+  return lane[0];
+}
+
+void dot_portable(const float* w, int64_t rows, int64_t cols, const float* const* x, int64_t count, float* out) {
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t t = 0; t < count; ++t) {
+      float lane[kLanes] = {};
+      const float* a = w + r * cols;
+      const float* b = x[t];
+      for (int64_t c = 0; c < cols; c += kLanes)
+        for (int64_t i = 0; i < kLanes; ++i) {
+          const bool live = c + i < cols;
+          lane[i] = std::fma(live ? a[c + i] : 0.0f, live ? b[c + i] : 0.0f, lane[i]);
+        }
+      out[t * kLanes + r] = sum_lanes(lane);
+    }
+}
+
+#if defined(__x86_64__)
+
+JEVONS_AVX2_INLINE float sum_lanes_avx2(__m256 low, __m256 high) {
+  const __m256 a = _mm256_add_ps(low, high);
+  __m128 b = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+  b = _mm_add_ps(b, _mm_movehl_ps(b, b));
+  return _mm_cvtss_f32(_mm_add_ss(b, _mm_movehdup_ps(b)));
+}
+
+JEVONS_AVX2_INLINE __m256i tail_mask(int64_t live) {
+  const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(live)), lane);
+}
+
+// R rows x T tokens. Registers at 2 x 3: 12 sums, 2 halves of a row, 1 of a token.
+template <int R, int T>
+JEVONS_AVX2 void dot_tile_avx2(const float* w, int64_t cols, const float* const* x, float* out) {
+  __m256 sum[R][T][2];
+  JEVONS_UNROLL
+  for (int r = 0; r < R; ++r) JEVONS_UNROLL
+  for (int t = 0; t < T; ++t) sum[r][t][0] = sum[r][t][1] = _mm256_setzero_ps();
+  int64_t c = 0;
+  for (; c + kLanes <= cols; c += kLanes) JEVONS_UNROLL
+  for (int h = 0; h < 2; ++h) {
+    __m256 b[T];
+    JEVONS_UNROLL
+    for (int t = 0; t < T; ++t) b[t] = _mm256_loadu_ps(x[t] + c + 8 * h);
+    JEVONS_UNROLL
+    for (int r = 0; r < R; ++r) {
+      const __m256 a = _mm256_loadu_ps(w + r * cols + c + 8 * h);
+      JEVONS_UNROLL
+      for (int t = 0; t < T; ++t) sum[r][t][h] = _mm256_fmadd_ps(a, b[t], sum[r][t][h]);
+    }
+  }
+  if (c < cols)
+    for (int h = 0; h < 2; ++h) {
+      const __m256i mask = tail_mask(cols - c - 8 * h);
+      for (int r = 0; r < R; ++r)
+        for (int t = 0; t < T; ++t)
+          sum[r][t][h] = _mm256_fmadd_ps(_mm256_maskload_ps(w + r * cols + c + 8 * h, mask),
+                                         _mm256_maskload_ps(x[t] + c + 8 * h, mask), sum[r][t][h]);
+    }
+  JEVONS_UNROLL
+  for (int r = 0; r < R; ++r) JEVONS_UNROLL
+  for (int t = 0; t < T; ++t) out[t * kLanes + r] = sum_lanes_avx2(sum[r][t][0], sum[r][t][1]);
+}
+
+template <int R>
+JEVONS_AVX2 int64_t dot_tokens_avx2(const float* w, int64_t cols, const float* const* x, int64_t count, float* out) {
+  int64_t t = 0;
+  if constexpr (R <= 2) {
+    for (; t + 3 <= count; t += 3) dot_tile_avx2<R, 3>(w, cols, x + t, out + t * kLanes);
+    if (t + 2 <= count) dot_tile_avx2<R, 2>(w, cols, x + t, out + t * kLanes), t += 2;
+  }
+  for (; t < count; ++t) dot_tile_avx2<R, 1>(w, cols, x + t, out + t * kLanes);
+  return R;
+}
+
+JEVONS_AVX2 void dot_avx2(const float* w, int64_t rows, int64_t cols, const float* const* x, int64_t count,
+                          float* out) {
+  int64_t r = 0;
+  while (r < rows) {
+    const float* from = w + r * cols;
+    if (count == 1 && r + 4 <= rows)
+      r += dot_tokens_avx2<4>(from, cols, x, count, out + r);
+    else if (r + 2 <= rows)
+      r += dot_tokens_avx2<2>(from, cols, x, count, out + r);
+    else
+      r += dot_tokens_avx2<1>(from, cols, x, count, out + r);
+  }
+}
+
+JEVONS_AVX2 int64_t widen_f16_avx2(const uint16_t* in, int64_t n, float* out) {
+  int64_t i = 0;
+  for (; i + 8 <= n; i += 8)
+    _mm256_storeu_ps(out + i, _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(in + i))));
+  return i;
+}
+
+JEVONS_AVX2 int64_t widen_bf16_avx2(const uint16_t* in, int64_t n, float* out) {
+  int64_t i = 0;
+  for (; i + 8 <= n; i += 8) {
+    const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(in + i)));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + i), _mm256_slli_epi32(wide, 16));
+  }
+  return i;
+}
+
+// E4M3 to f16 by a shift: sign | exponent and mantissa << 7 is code * 2^-8 (subnormals included), exact in f32; NaN
+// (0x7f) is put back by hand. The factor 2^8 then joins the scale, which rounds once as code * scale does.
+JEVONS_AVX2 int64_t widen_fp8_avx2(const uint8_t* in, int64_t n, float scale, float* out) {
+  const __m256 factor = _mm256_set1_ps(256.0f), scales = _mm256_set1_ps(scale);
+  int64_t i = 0;
+  for (; i + 8 <= n; i += 8) {
+    const __m128i code = _mm_cvtepu8_epi16(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(in + i)));
+    const __m128i rest = _mm_and_si128(code, _mm_set1_epi16(0x7f));
+    const __m128i nan = _mm_and_si128(_mm_cmpeq_epi16(rest, _mm_set1_epi16(0x7f)), _mm_set1_epi16(0x7e00));
+    const __m128i sign = _mm_slli_epi16(_mm_andnot_si128(_mm_set1_epi16(0x7f), code), 8);
+    const __m128i half = _mm_or_si128(_mm_or_si128(sign, _mm_slli_epi16(rest, 7)), nan);
+    _mm256_storeu_ps(out + i, _mm256_mul_ps(_mm256_mul_ps(_mm256_cvtph_ps(half), factor), scales));
+  }
+  return i;
+}
+
+#endif
+
+void widen_half(const uint16_t* in, int64_t n, bool is_bf16, float* out) {
+  int64_t i = 0;
+#if defined(__x86_64__)
+  if (current_isa() >= Isa::avx2) i = is_bf16 ? widen_bf16_avx2(in, n, out) : widen_f16_avx2(in, n, out);
+#endif
+  for (; i < n; ++i) out[i] = is_bf16 ? bf16_to_f32(in[i]) : f16_to_f32(in[i]);
+}
+
+void widen_fp8(const uint8_t* in, int64_t n, float scale, float* out) {
+  int64_t i = 0;
+#if defined(__x86_64__)
+  if (current_isa() >= Isa::avx2) i = widen_fp8_avx2(in, n, scale, out);
+#endif
+  for (; i < n; ++i) out[i] = f8e4m3_to_f32(in[i]) * scale;
+}
+
+}  // namespace
+
+void widen_row(const Weight& weight, int64_t matrix, int64_t row, float* out) {
+  const int64_t cols = weight.cols;
+  const std::byte* bytes = weight.data[static_cast<size_t>(matrix)] + row * row_bytes(weight.pack, cols);
+  switch (weight.pack) {
+    case Pack::f32:
+      std::memcpy(out, bytes, static_cast<size_t>(cols) * 4);
+      return;
+    case Pack::f16:
+    case Pack::bf16:
+      return widen_half(reinterpret_cast<const uint16_t*>(bytes), cols, weight.pack == Pack::bf16, out);
+    case Pack::fp8_block128: {
+      const float* scale = weight.block_scale[static_cast<size_t>(matrix)] + row / 128 * ((cols + 127) / 128);
+      for (int64_t c = 0; c < cols; c += 128)
+        widen_fp8(reinterpret_cast<const uint8_t*>(bytes) + c, std::min<int64_t>(128, cols - c), scale[c / 128],
+                  out + c);
+      return;
+    }
+    default:
+      dequantize_row(weight.pack, bytes, cols, out);
+  }
+}
+
+void dot_rows(const float* w, int64_t rows, int64_t cols, const float* const* x, int64_t count, float* out) {
+#if defined(__x86_64__)
+  if (current_isa() >= Isa::avx2) return dot_avx2(w, rows, cols, x, count, out);
+#endif
+  dot_portable(w, rows, cols, x, count, out);
+}
+
+}  // namespace jevons
