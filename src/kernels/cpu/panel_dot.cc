@@ -88,6 +88,9 @@ void panel_dot_portable(Pack pack, const std::byte* panel, const QuantizedRows& 
 
 void panel_dot(Pack pack, const std::byte* panel, const QuantizedRows& layout, const std::byte* const* x, int64_t count,
                float* out) {
+#if defined(__x86_64__)
+  if (current_isa() >= Isa::avx2) return panel_dot_avx2(pack, panel, layout, x, count, out);
+#endif
   panel_dot_portable(pack, panel, layout, x, count, out);
 }
 
