@@ -1,7 +1,8 @@
 #include "kernels/codec/codec.h"
 
 #include <array>
-#include <bit>
+#include <cfloat>
+#include <cmath>
 #include <cstring>
 
 #include "base/error.h"
@@ -96,13 +97,12 @@ template void dequantize_fp8_block128(const std::byte*, int64_t, const float*, d
 template void dequantize_row(const Weight&, int64_t, int64_t, float*);
 template void dequantize_row(const Weight&, int64_t, int64_t, double*);
 
-bool all_finite(const float* values, int64_t n) {
-  uint32_t bad = 0;
-  for (int64_t i = 0; i < n; ++i) {
-    const uint32_t rest = std::bit_cast<uint32_t>(values[i]) & 0x7fffffff;
-    bad |= static_cast<uint32_t>(rest >= 0x7f800000);
-  }
-  return bad == 0;
+bool all_within(const float* values, int64_t n, float limit) {
+  int outside = 0;
+  for (int64_t i = 0; i < n; ++i) outside |= static_cast<int>(!(std::abs(values[i]) <= limit));
+  return outside == 0;
 }
+
+bool all_finite(const float* values, int64_t n) { return all_within(values, n, FLT_MAX); }
 
 }  // namespace jevons

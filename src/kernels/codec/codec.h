@@ -30,7 +30,23 @@ void dequantize_fp8_block128(const std::byte* src, int64_t n, const float* scale
 template <class T>
 void dequantize_row(const Weight& weight, int64_t index, int64_t row, T* dst);
 
-// False if any of the n numbers is infinite or NaN. A quantiser's input must pass this; the caller names the tensor.
+// Stores n numbers in `pack`, choosing scales, minima and codes that make sum_i importance[i] (x[i] - stored[i])^2
+// small: a search over starting scales with closed-form least squares for scale and minimum (fit.h). f16, bf16: nearest
+// even. `importance` (one positive number per value; null: all 1) weighs the columns. Every number must pass
+// all_within(src, n, quantize_limit(pack)); the caller refuses others by the tensor's name. One function of the input:
+// same bytes on every machine and thread count. cost: 30 to 80 ns a number on one AVX2 core.
+void quantize_row(Pack pack, const float* src, int64_t n, std::byte* dst, const float* importance);
+
+// Whether quantize_row knows `pack`.
+bool can_quantize_to(Pack pack);
+
+// The largest magnitude a row may hold: 65504 where scales or values are f16, the largest f32 for f32 and bf16.
+float quantize_limit(Pack pack);
+
+// False if any of the n numbers is NaN or exceeds `limit` in magnitude.
+bool all_within(const float* values, int64_t n, float limit);
+
+// False if any of the n numbers is infinite or NaN.
 bool all_finite(const float* values, int64_t n);
 
 }  // namespace jevons
