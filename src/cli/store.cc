@@ -27,6 +27,8 @@ std::optional<std::pair<fs::path, std::string>> loadable(const fs::path& folder)
   return std::nullopt;
 }
 
+}  // namespace
+
 uint64_t folder_bytes(const fs::path& folder) {
   std::error_code ignored;
   uint64_t bytes = 0;
@@ -35,8 +37,6 @@ uint64_t folder_bytes(const fs::path& folder) {
   }
   return bytes;
 }
-
-}  // namespace
 
 fs::path store_root() {
   if (const char* home = environment("JEVONS_HOME")) return home;

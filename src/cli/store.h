@@ -2,7 +2,7 @@
 //
 //   models/NAME/             one model: a GGUF file (or its parts), or a Hugging Face checkpoint folder
 //   models/NAME/jevons.json  where it came from: {"source", "files": [{"name", "bytes", "sha256"}]}
-//   partial/                 downloads under way; a folder appears under models/ only when complete
+//   partial/NAME/            the same, on its way; a folder appears under models/ only when complete
 #pragma once
 #include <cstdint>
 #include <filesystem>
@@ -27,6 +27,9 @@ struct StoredModel {
 
 std::filesystem::path store_root();
 std::filesystem::path models_folder();
+
+// The bytes of all files in a folder and below.
+uint64_t folder_bytes(const std::filesystem::path& folder);
 
 // All models of the store by name. An entry that is no model (no GGUF, no config.json) is left out.
 std::vector<StoredModel> stored_models();
