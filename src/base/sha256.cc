@@ -23,7 +23,8 @@ constexpr std::array<uint32_t, 64> kRound = {
 void Sha256::block(const uint8_t* data) {
   std::array<uint32_t, 64> w;
   for (size_t t = 0; t < 16; ++t) {
-    w[t] = uint32_t{data[4 * t]} << 24 | uint32_t{data[4 * t + 1]} << 16 | uint32_t{data[4 * t + 2]} << 8 | data[4 * t + 3];
+    w[t] = uint32_t{data[4 * t]} << 24 | uint32_t{data[4 * t + 1]} << 16 | uint32_t{data[4 * t + 2]} << 8 |
+           data[4 * t + 3];
   }
   for (size_t t = 16; t < 64; ++t) {
     const uint32_t s0 = std::rotr(w[t - 15], 7) ^ std::rotr(w[t - 15], 18) ^ (w[t - 15] >> 3);

@@ -1,6 +1,7 @@
 // jevons list: the models in the local store.
 #include <memory>
 
+#include "base/progress.h"
 #include "base/strings.h"
 #include "cli/command.h"
 #include "cli/output.h"
@@ -36,7 +37,7 @@ int run(bool paths, const Common& common) {
                std::string(8 - std::min<size_t>(8, size.size()), ' '), size, "  ", model.format,
                model.name == kDefaultModel ? "  (default)" : "", "\n");
   }
-  if (models.empty()) out = paths ? "" : cat("no models in ", models_folder().string(), "; 'jevons pull' adds one\n");
+  if (models.empty()) note(cat("no models in ", models_folder().string(), "; 'jevons pull' adds one"));
   print(out);
   return 0;
 }

@@ -34,9 +34,10 @@ Command pull_command() {
   auto request = std::make_shared<PullRequest>();
   return {.name = "pull",
           .summary = "bring a model into the local store",
-          .details = "SOURCE is a .gguf file (of a split one, any part), a checkpoint folder, or the http(s) URL of a .gguf\n"
-                     "file or of a checkpoint's config.json. Nothing else is ever fetched. After an interruption the same\n"
-                     "command goes on where it was; the model appears under its name only when it is complete.",
+          .details =
+              "SOURCE is a .gguf file (of a split one, any part), a checkpoint folder, or the http(s) URL of a .gguf\n"
+              "file or of a checkpoint's config.json. Nothing else is ever fetched. After an interruption the same\n"
+              "command goes on where it was; the model appears under its name only when it is complete.",
           .options = {{"SOURCE", &request->source, "a path or URL", {.required = true}},
                       {"--name", &request->name, "name in the store; by default the file's or folder's, in lower case"},
                       {"--sha256", &request->sha256, "refuse the file if it has another SHA-256", {.value = "HEX"}}},

@@ -41,7 +41,8 @@ std::string lower(std::string_view text) {
 // One HTTP transfer into a PartialFile.
 class HttpTransfer {
  public:
-  HttpTransfer(const std::string& url, const fs::path& target, PartialFile& file) : url_(url), target_(target), file_(file) {}
+  HttpTransfer(const std::string& url, const fs::path& target, PartialFile& file)
+      : url_(url), target_(target), file_(file) {}
 
   const std::string& reason() const { return reason_; }  // of the last failure
 
@@ -143,8 +144,10 @@ class HttpTransfer {
     if (status() >= 300) return true;  // the text of an error page
     Status result = started_ ? Status() : start();
     if (result.ok()) result = file_.append(data, size);
-    if (!result.ok()) error_ = result.error();
-    else progress_->advance(size);
+    if (!result.ok())
+      error_ = result.error();
+    else
+      progress_->advance(size);
     return result.ok();
   }
 
@@ -166,12 +169,13 @@ class HttpTransfer {
       return Error(Code::not_found, cat(url_, ": the server has no such file (HTTP ", answer, "); check the URL"));
     }
     if (code == CURLE_OK && answer < 500 && answer != 429 && answer != 408) {
-      const char* const cure = answer == 401 || answer == 403 ? "; it may need a login, fetch it with a browser and pull the file" : "";
+      const char* const cure =
+          answer == 401 || answer == 403 ? "; it may need a login, fetch it with a browser and pull the file" : "";
       return Error(Code::io, cat(url_, ": the server answered HTTP ", answer, cure));
     }
     reason_ = code == CURLE_OK ? cat("HTTP ", answer) : *message ? std::string(message) : curl_easy_strerror(code);
-    const bool hopeless = code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_TOO_MANY_REDIRECTS ||
-                          code == CURLE_PEER_FAILED_VERIFICATION;
+    const bool hopeless = code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL ||
+                          code == CURLE_TOO_MANY_REDIRECTS || code == CURLE_PEER_FAILED_VERIFICATION;
     if (hopeless) return Error(Code::io, cat(url_, ": ", reason_));
     return Outcome::again;
   }
@@ -207,7 +211,8 @@ Status fetch_url(const std::string& url, const fs::path& target, PartialFile& fi
     if (file.position() > before) attempt = 1;  // it moves
     if (attempt == kAttempts) {
       return Error(Code::io, cat(url, ": ", transfer.reason(), " (", kAttempts,
-                                 " attempts); check the network, then repeat the command to go on from ", file.position(), " bytes"));
+                                 " attempts); check the network, then repeat the command to go on from ",
+                                 file.position(), " bytes"));
     }
     note(cat(transfer.reason(), "; trying again"));
     pause(0.25 * (1 << attempt));
@@ -257,10 +262,13 @@ std::optional<fs::path> local_path(const std::string& source) {
   return fs::path(std::string(plain.get(), static_cast<size_t>(length)));
 }
 
-Result<PartialFile::Finished> fetch(const std::string& source, const fs::path& target, const std::string& expected_sha256) {
+Result<PartialFile::Finished> fetch(const std::string& source, const fs::path& target,
+                                    const std::string& expected_sha256) {
   JEVONS_TRY(PartialFile file, PartialFile::open(target));
-  if (is_url(source) && !local_path(source)) JEVONS_TRY_STATUS(fetch_url(source, target, file));
-  else JEVONS_TRY_STATUS(copy_file(local_path(source).value_or(source), target, file));
+  if (is_url(source) && !local_path(source))
+    JEVONS_TRY_STATUS(fetch_url(source, target, file));
+  else
+    JEVONS_TRY_STATUS(copy_file(local_path(source).value_or(source), target, file));
   return file.finish(expected_sha256);
 }
 

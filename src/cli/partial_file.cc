@@ -99,7 +99,8 @@ Status PartialFile::verify_chunks(const std::string& notes, size_t header) {
     whole_.update(buffer.data(), kChunk);
     position_ += kChunk;
   }
-  if (::ftruncate(data_fd_, static_cast<off_t>(position_)) != 0 || ::ftruncate(chunks_fd_, static_cast<off_t>(line)) != 0 ||
+  if (::ftruncate(data_fd_, static_cast<off_t>(position_)) != 0 ||
+      ::ftruncate(chunks_fd_, static_cast<off_t>(line)) != 0 ||
       ::lseek(data_fd_, static_cast<off_t>(position_), SEEK_SET) < 0) {
     return failed("cannot shorten");
   }
@@ -150,7 +151,7 @@ Result<PartialFile::Finished> PartialFile::finish(const std::string& expected_sh
     ::unlink(partial_.c_str());
     ::unlink(chunks_.c_str());
     return Error(Code::invalid, cat(path_.filename().string(), ": has SHA-256 ", hash, ", expected ", expected_sha256,
-                                    "; it is another file or damaged, and was removed"));
+                                    "; it is another file or damaged, and was not kept"));
   }
   if (::fsync(data_fd_) != 0) return failed("cannot write to disk");
   if (::rename(partial_.c_str(), path_.c_str()) != 0) return failed("cannot finish");

@@ -1,5 +1,5 @@
-// A file on its way into the store that survives any interruption: NAME.partial holds the bytes, NAME.chunks what is known
-// about them: one line of JSON {"identity", "total"}, then the SHA-256 of each complete 8 MiB chunk, a line each.
+// A file on its way into the store that survives any interruption: NAME.partial holds the bytes, NAME.chunks what is
+// known about them: one line of JSON {"identity", "total"}, then the SHA-256 of each complete 8 MiB chunk, a line each.
 // open() reads the bytes again and keeps the chunks that match, so that neither a crash nor a bad disk goes unnoticed.
 #pragma once
 #include <cstdint>
@@ -34,8 +34,8 @@ class PartialFile {
     uint64_t bytes;
     std::string sha256;
   };
-  // Checks size and, unless empty, hash; flushes to disk; renames to `path` and removes the notes. Bytes with a wrong hash
-  // are removed, since no repetition could repair them.
+  // Checks size and, unless empty, hash; flushes to disk; renames to `path` and removes the notes. Bytes with a wrong
+  // hash are removed, since no repetition could repair them.
   Result<Finished> finish(const std::string& expected_sha256);
 
  private:

@@ -70,14 +70,15 @@ Result<std::vector<PullFile>> folder_files(const fs::path& folder) {
   const bool model = std::ranges::any_of(
       files, [](const PullFile& f) { return f.name == "config.json" || f.name.ends_with(".gguf"); });
   if (model) return files;
-  return Error(Code::invalid, cat(folder.string(), ": is no model: neither config.json nor a .gguf file in this folder"));
+  return Error(Code::invalid,
+               cat(folder.string(), ": is no model: neither config.json nor a .gguf file in this folder"));
 }
 
 // The files of a published checkpoint; its weights are found by add_weights() when these are here.
 std::vector<PullFile> checkpoint_files(const std::string& base) {
   std::vector<PullFile> files = {{base + "config.json", "config.json"}};
-  for (const char* name : {"model.safetensors.index.json", "tokenizer.json", "tokenizer_config.json", "generation_config.json",
-                           "special_tokens_map.json", "chat_template.jinja"}) {
+  for (const char* name : {"model.safetensors.index.json", "tokenizer.json", "tokenizer_config.json",
+                           "generation_config.json", "special_tokens_map.json", "chat_template.jinja"}) {
     files.push_back({base + name, name, true});
   }
   return files;
@@ -117,7 +118,9 @@ class Lock {
     Lock lock;
     lock.fd_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (lock.fd_ < 0) {
-      return Error(Code::io, cat(path.string(), ": cannot create; check the permissions of the folder, or set JEVONS_HOME to one of your own"));
+      return Error(Code::io,
+                   cat(path.string(),
+                       ": cannot create; check the permissions of the folder, or set JEVONS_HOME to one of your own"));
     }
     if (::flock(lock.fd_, LOCK_EX | LOCK_NB) == 0) return lock;
     return Error(Code::io, cat("another jevons works on the model ", quote(name), "; wait for it"));
@@ -134,21 +137,27 @@ class Lock {
 };
 
 Status check_name(std::string_view name) {
-  const auto good = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_' || c == '.'; };
-  if (!name.empty() && name.size() <= 100 && std::ranges::all_of(name, good) && name[0] != '.' && name[0] != '-') return {};
-  return Error(Code::usage, cat(quote(name), " cannot name a model: expected letters, digits, '-', '_' and '.', at most 100, "
-                                            "not beginning with '.' or '-'; give one with --name"));
+  const auto good = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_' || c == '.';
+  };
+  if (!name.empty() && name.size() <= 100 && std::ranges::all_of(name, good) && name[0] != '.' && name[0] != '-')
+    return {};
+  return Error(Code::usage, cat(quote(name),
+                                " cannot name a model: expected letters, digits, '-', '_' and '.', at most 100, "
+                                "not beginning with '.' or '-'; give one with --name"));
 }
 
 // A GGUF file announces itself; an error page or a Git LFS pointer does not.
 Status check_magic(const fs::path& path) {
   if (path.extension() != ".gguf") return {};
   JEVONS_TRY(const auto file, MappedFile::open(path));
-  const std::string_view start(reinterpret_cast<const char*>(file->bytes().data()), std::min<size_t>(file->bytes().size(), 24));
+  const std::string_view start(reinterpret_cast<const char*>(file->bytes().data()),
+                               std::min<size_t>(file->bytes().size(), 24));
   if (start.starts_with("GGUF")) return {};
   std::error_code ignored;
   fs::remove(path, ignored);
-  return Error(Code::invalid, cat(path.filename().string(), ": is no GGUF file: it begins with ", quote(start), ", expected \"GGUF\""));
+  return Error(Code::invalid, cat(path.filename().string(), ": is no GGUF file: it begins with ", quote(start),
+                                  ", expected \"GGUF\""));
 }
 
 }  // namespace
@@ -157,14 +166,17 @@ Result<std::vector<PullFile>> files_to_pull(const std::string& source) {
   const auto local = is_url(source) ? local_path(source) : fs::path(source);
   std::error_code ignored;
   if (local && fs::is_directory(*local, ignored)) return folder_files(*local);
-  if (local && !fs::exists(*local, ignored)) return Error(Code::not_found, cat(local->string(), ": no such file or folder; check the path"));
+  if (local && !fs::exists(*local, ignored))
+    return Error(Code::not_found, cat(local->string(), ": no such file or folder; check the path"));
   const std::string path = local ? local->string() : source.substr(0, source.find_first_of("?#"));
   const std::string name = file_name(path);
   if (path.ends_with(".gguf")) return gguf_files(local ? path : source, name);
   if (!local && path.ends_with("/config.json")) return checkpoint_files(path.substr(0, path.size() - 11));
   if (!local && path.ends_with('/')) return checkpoint_files(path);
-  return Error(Code::usage, cat(source, ": expected a .gguf file, a checkpoint folder, or the URL of a .gguf file or of a checkpoint's "
-                                       "config.json"));
+  return Error(Code::usage,
+               cat(source,
+                   ": expected a .gguf file, a checkpoint folder, or the URL of a .gguf file or of a checkpoint's "
+                   "config.json"));
 }
 
 Result<std::string> name_for(const std::string& source) {
@@ -240,12 +252,15 @@ Status fetch_files(const PullRequest& request, std::vector<PullFile> files, cons
 
 }  // namespace
 
-Result<StoredModel> pull(const PullRequest& request) {
+Result<StoredModel> pull(const PullRequest& wanted) {
+  PullRequest request = wanted;
+  if (!is_url(request.source)) request.source = fs::absolute(request.source).lexically_normal().string();
   JEVONS_TRY(std::vector<PullFile> files, files_to_pull(request.source));
   if (!request.sha256.empty() && files.size() != 1) {
     return Error(Code::usage, cat("--sha256 is for a single file; ", request.source, " consists of ", files.size()));
   }
-  JEVONS_TRY(const std::string name, request.name.empty() ? name_for(request.source) : Result<std::string>(request.name));
+  JEVONS_TRY(const std::string name,
+             request.name.empty() ? name_for(request.source) : Result<std::string>(request.name));
   JEVONS_TRY_STATUS(check_name(name));
   JEVONS_TRY(const Lock lock, Lock::take(name));
   if (fs::exists(models_folder() / name)) {

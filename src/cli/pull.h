@@ -17,7 +17,8 @@ struct PullFile {
 // The files of a model that can be told from its source alone:
 //   a .gguf file or URL      that file; of a split one (NAME-00001-of-0000N.gguf) all its parts
 //   a checkpoint folder      every file directly in it
-//   URL/config.json or URL/  the published files of a Hugging Face checkpoint; a sharded one's parts follow from its index
+//   URL/config.json or URL/  the published files of a Hugging Face checkpoint; a sharded one's parts follow from its
+//   index
 Result<std::vector<PullFile>> files_to_pull(const std::string& source);
 
 // "TinyLlama-Q4_0.gguf" -> "tinyllama-q4_0".
@@ -28,7 +29,8 @@ struct PullRequest {
   std::string sha256;        // of the only file; not checked if empty
 };
 
-// Fetches into partial/NAME and moves the complete folder to models/NAME. After an interruption the same request goes on.
+// Fetches into partial/NAME and moves the complete folder to models/NAME. After an interruption the same request goes
+// on.
 Result<StoredModel> pull(const PullRequest& request);
 
 // Removes a model, or what an unfinished pull has left. Gives the bytes freed.
