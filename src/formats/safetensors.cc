@@ -1,0 +1,174 @@
+#include "formats/safetensors.h"
+
+#include <algorithm>
+#include <cstring>
+#include <set>
+
+#include "base/strings.h"
+
+namespace jevons {
+namespace {
+
+constexpr uint64_t kMaxHeader = 100'000'000;
+
+struct StoredType {
+  std::string_view name;
+  int64_t size;
+  std::optional<Pack> pack;
+};
+constexpr StoredType kTypes[] = {
+    {"F64", 8, Pack::f64},
+    {"F32", 4, Pack::f32},
+    {"F16", 2, Pack::f16},
+    {"BF16", 2, Pack::bf16},
+    {"F8_E4M3", 1, Pack::fp8_block128},
+    {"F8_E5M2", 1, {}},
+    {"I64", 8, {}},
+    {"I32", 4, {}},
+    {"I16", 2, {}},
+    {"I8", 1, {}},
+    {"U8", 1, {}},
+    {"U16", 2, {}},
+    {"U32", 4, {}},
+    {"U64", 8, {}},
+    {"BOOL", 1, {}},
+};
+
+Result<TensorEntry> read_entry(const std::string& name, const Json& facts, Bytes data) {
+  try {
+    TensorEntry entry;
+    entry.name = name;
+    entry.stored_type = facts.at("dtype").as_string();
+    const auto type = std::find_if(std::begin(kTypes), std::end(kTypes),
+                                   [&](const StoredType& t) { return t.name == entry.stored_type; });
+    if (type == std::end(kTypes))
+      return Error(Code::unsupported, cat("has the unknown dtype ", quote(entry.stored_type)));
+    entry.pack = type->pack;
+    int64_t count = 1;
+    for (const Json& dim : facts.at("shape").as_array()) {
+      const int64_t d = dim.as_int();
+      if (d < 0 || __builtin_mul_overflow(count, d, &count)) return Error(Code::invalid, "has an impossible shape");
+      entry.shape.push_back(d);
+    }
+    const auto& offsets = facts.at("data_offsets").as_array();
+    if (offsets.size() != 2) return Error(Code::invalid, "data_offsets must hold two numbers");
+    const int64_t begin = offsets[0].as_int(), end = offsets[1].as_int(), size = static_cast<int64_t>(data.size());
+    if (begin < 0 || begin > end || end > size)
+      return Error(Code::invalid, cat("data_offsets [", begin, ", ", end, "] lie outside the ", size,
+                                      " bytes of data; the file may be truncated"));
+    int64_t bytes = 0;
+    if (__builtin_mul_overflow(count, type->size, &bytes) || bytes != end - begin)
+      return Error(Code::invalid, cat("has ", end - begin, " bytes, its shape and dtype need ", bytes));
+    entry.bytes = data.subspan(static_cast<size_t>(begin), static_cast<size_t>(bytes));
+    return entry;
+  } catch (const Error& e) {
+    return e;
+  }
+}
+
+Status check_overlaps(const std::vector<TensorEntry>& tensors) {
+  std::vector<const TensorEntry*> order;
+  for (const TensorEntry& t : tensors)
+    if (!t.bytes.empty()) order.push_back(&t);
+  std::sort(order.begin(), order.end(), [](auto* a, auto* b) { return a->bytes.data() < b->bytes.data(); });
+  for (size_t i = 1; i < order.size(); ++i)
+    if (order[i - 1]->bytes.data() + order[i - 1]->bytes.size() > order[i]->bytes.data())
+      return Error(Code::invalid,
+                   cat("the tensors ", quote(order[i - 1]->name), " and ", quote(order[i]->name), " overlap"));
+  return {};
+}
+
+}  // namespace
+
+const TensorEntry* Safetensors::find(const std::string& name) const {
+  const auto found = index_.find(name);
+  return found == index_.end() ? nullptr : &tensors_[found->second];
+}
+
+Result<Safetensors> Safetensors::parse(Bytes bytes, std::shared_ptr<const MappedFile> file) {
+  if (bytes.size() < 8)
+    return Error(Code::invalid,
+                 cat("has ", bytes.size(), " bytes, a safetensors file begins with an 8-byte header length"));
+  uint64_t length = 0;
+  std::memcpy(&length, bytes.data(), 8);
+  if (length > kMaxHeader || length > bytes.size() - 8)
+    return Error(Code::invalid,
+                 cat("byte 0: the header length is ", length, ", but ", bytes.size() - 8, " bytes follow and at most ",
+                     kMaxHeader, " are accepted; the file is truncated or no safetensors file"));
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()) + 8, static_cast<size_t>(length));
+  Result<Json> header = Json::parse(text);
+  if (!header.ok()) return header.error().within("header");
+  if (!header->is_object()) return Error(Code::invalid, "header: expected a JSON object");
+  Safetensors out;
+  const Bytes data = bytes.subspan(8 + static_cast<size_t>(length));
+  for (const auto& [name, facts] : header->as_object()) {
+    if (name == "__metadata__") {
+      out.metadata_ = facts;
+      continue;
+    }
+    Result<TensorEntry> entry = read_entry(name, facts, data);
+    if (!entry.ok()) return entry.error().within(cat("tensor ", quote(name)));
+    entry->file = file;
+    out.index_.emplace(name, out.tensors_.size());
+    out.tensors_.push_back(std::move(*entry));
+  }
+  JEVONS_TRY_STATUS(check_overlaps(out.tensors_));
+  return out;
+}
+
+Status Safetensors::add(Safetensors&& shard) {
+  for (TensorEntry& tensor : shard.tensors_) {
+    if (!index_.emplace(tensor.name, tensors_.size()).second)
+      return Error(Code::invalid, cat("the tensor ", quote(tensor.name), " is in two files"));
+    tensors_.push_back(std::move(tensor));
+  }
+  if (metadata_.size() == 0) metadata_ = std::move(shard.metadata_);
+  return {};
+}
+
+namespace {
+
+Result<Safetensors> open_file(const std::filesystem::path& path) {
+  JEVONS_TRY(auto file, MappedFile::open(path));
+  const Bytes bytes = file->bytes();
+  Result<Safetensors> parsed = Safetensors::parse(bytes, std::move(file));
+  if (!parsed.ok()) return parsed.error().within(path.string());
+  return parsed;
+}
+
+}  // namespace
+
+Result<Safetensors> Safetensors::open(const std::filesystem::path& path) {
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(path, ignored)) return open_file(path);
+  if (std::filesystem::exists(path / "model.safetensors", ignored)) return open_file(path / "model.safetensors");
+  const auto index_path = path / "model.safetensors.index.json";
+  if (!std::filesystem::exists(index_path, ignored))
+    return Error(Code::not_found,
+                 cat(path.string(), ": holds neither model.safetensors nor model.safetensors.index.json"));
+  JEVONS_TRY(const std::string text, read_file(index_path));
+  Result<Json> index = Json::parse(text);
+  if (!index.ok()) return index.error().within(index_path.string());
+  try {
+    std::set<std::string> shards;
+    const auto& map = index->at("weight_map").as_object();
+    for (const auto& [name, shard] : map) shards.insert(shard.as_string());
+    Safetensors out;
+    for (const std::string& shard : shards) {
+      if (shard.empty() || shard.find('/') != std::string::npos || shard == "..")
+        return Error(Code::invalid,
+                     cat(index_path.string(), ": the shard ", quote(shard), " must be a file name in this folder"));
+      JEVONS_TRY(Safetensors part, open_file(path / shard));
+      if (Status added = out.add(std::move(part)); !added.ok()) return added.error().within(index_path.string());
+    }
+    for (const auto& [name, shard] : map)
+      if (!out.find(name))
+        return Error(Code::invalid, cat(index_path.string(), ": names the tensor ", quote(name), " in ",
+                                        shard.as_string(), ", which does not hold it"));
+    return out;
+  } catch (const Error& e) {
+    return e.within(index_path.string());
+  }
+}
+
+}  // namespace jevons
