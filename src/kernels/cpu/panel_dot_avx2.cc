@@ -75,6 +75,10 @@ JEVONS_AVX2_INLINE __m256i broadcast32(const std::byte* p) {
 }
 JEVONS_AVX2_INLINE __m256 broadcast_float(const std::byte* p) { return _mm256_castsi256_ps(broadcast32(p)); }
 
+// Stops the compiler from regrouping a chain of integer sums into a tree, which would need more registers than there
+// are.
+JEVONS_AVX2_INLINE void keep(__m256i& v) { asm("" : "+x"(v)); }
+
 template <int kLeft>
 JEVONS_AVX2_INLINE __m256i shift(__m256i v) {
   if constexpr (kLeft >= 0)
@@ -118,6 +122,7 @@ JEVONS_AVX2_INLINE void add_step(const std::byte* group, const std::byte* const*
     const __m256i p0 = _mm256_maddubs_epi16(w0, b), p1 = _mm256_maddubs_epi16(w1, b);
     acc[t][0] = first ? p0 : _mm256_add_epi16(acc[t][0], p0);
     acc[t][1] = first ? p1 : _mm256_add_epi16(acc[t][1], p1);
+    keep(acc[t][0]), keep(acc[t][1]);
   }
 }
 
@@ -175,6 +180,7 @@ JEVONS_AVX2_INLINE void add32_signed(const std::byte* group, const std::byte* co
       const __m256i p1 = _mm256_madd_epi16(_mm256_maddubs_epi16(a1, _mm256_sign_epi8(b, w1)), ones);
       sum[t][0] = j == 0 ? p0 : _mm256_add_epi32(sum[t][0], p0);
       sum[t][1] = j == 0 ? p1 : _mm256_add_epi32(sum[t][1], p1);
+      keep(sum[t][0]), keep(sum[t][1]);
     }
   }
 }
@@ -192,6 +198,7 @@ JEVONS_AVX2_INLINE void add32_wide(const std::byte* group, const std::byte* cons
       const __m256i p0 = _mm256_madd_epi16(w0, b), p1 = _mm256_madd_epi16(w1, b);
       sum[t][0] = j == 0 ? p0 : _mm256_add_epi32(sum[t][0], p0);
       sum[t][1] = j == 0 ? p1 : _mm256_add_epi32(sum[t][1], p1);
+      keep(sum[t][0]), keep(sum[t][1]);
     }
   }
 }
