@@ -10,7 +10,11 @@
 namespace jevons {
 namespace {
 
-int run(bool paths, const Common& common) {
+struct Options {
+  bool paths = false, names = false;
+};
+
+int run(const Options& o, const Common& common) {
   const std::vector<StoredModel> models = stored_models();
   if (common.json) {
     Json list = Json::array();
@@ -28,8 +32,8 @@ int run(bool paths, const Common& common) {
   for (const StoredModel& model : models) width = std::max(width, model.name.size());
   std::string out;
   for (const StoredModel& model : models) {
-    if (paths) {
-      out += model.path.string() + "\n";
+    if (o.paths || o.names) {
+      out += (o.paths ? model.path.string() : model.name) + "\n";
       continue;
     }
     const std::string size = human_bytes(static_cast<double>(model.bytes));
@@ -45,12 +49,13 @@ int run(bool paths, const Common& common) {
 }  // namespace
 
 Command list_command() {
-  auto paths = std::make_shared<bool>(false);
+  auto o = std::make_shared<Options>();
   return {.name = "list",
           .summary = "the models in the local store",
-          .options = {{"--paths", paths.get(), "only the path of each model, one a line"}},
+          .options = {{"--paths", &o->paths, "only the path of each model, one a line"},
+                      {"--names", &o->names, "only the names"}},
           .examples = {"jevons list", "jevons list --json", "jevons list --paths"},
-          .run = [paths](const Common& common) { return run(*paths, common); }};
+          .run = [o](const Common& common) { return run(*o, common); }};
 }
 
 }  // namespace jevons

@@ -136,6 +136,15 @@ class Lock {
   int fd_ = -1;
 };
 
+// Removes a folder at the end of the scope, if it is still there.
+struct Scratch {
+  fs::path folder;
+  ~Scratch() {
+    std::error_code ignored;
+    if (!folder.empty()) fs::remove_all(folder, ignored);
+  }
+};
+
 Status check_name(std::string_view name) {
   const auto good = [](char c) {
     return std::isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_' || c == '.';
@@ -269,11 +278,8 @@ Result<StoredModel> pull(const PullRequest& wanted) {
   }
   const fs::path folder = partial_folder() / name;
   fs::create_directories(folder);
-  const Status fetched = fetch_files(request, std::move(files), folder);
-  if (!fetched.ok()) {
-    if (!is_url(request.source)) fs::remove_all(folder);  // a copy is quickly made again
-    return fetched.error();
-  }
+  const Scratch scratch{is_url(request.source) ? fs::path() : folder};  // what was downloaded is kept to go on with
+  JEVONS_TRY_STATUS(fetch_files(request, std::move(files), folder));
   fs::create_directories(models_folder());
   fs::rename(folder, models_folder() / name);
   return find_model(name);
