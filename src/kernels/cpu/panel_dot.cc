@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 
+#include "base/error.h"
 #include "kernels/cpu/isa.h"
 #include "kernels/cpu/panel.h"
 #include "tensor/half.h"
@@ -86,10 +88,27 @@ void panel_dot_portable(Pack pack, const std::byte* panel, const QuantizedRows& 
     }
 }
 
+std::byte* panel_scratch(int64_t bytes) {
+  struct Buffer {
+    std::byte* data = nullptr;
+    int64_t size = 0;
+    ~Buffer() { std::free(data); }
+  };
+  static thread_local Buffer buffer;
+  if (buffer.size < bytes) {
+    std::free(buffer.data);
+    buffer.data = static_cast<std::byte*>(std::aligned_alloc(64, static_cast<size_t>(bytes)));
+    JEVONS_CHECK(buffer.data, "out of memory");
+    buffer.size = bytes;
+  }
+  return buffer.data;
+}
+
 void panel_dot(Pack pack, const std::byte* panel, const QuantizedRows& layout, const std::byte* const* x, int64_t count,
                float* out) {
 #if defined(__x86_64__)
-  if (current_isa() >= Isa::avx2) return panel_dot_avx2(pack, panel, layout, x, count, out);
+  if (current_isa() == Isa::avx512_vnni) return panel_dot_avx512(pack, panel, layout, x, count, out);
+  if (current_isa() == Isa::avx2) return panel_dot_avx2(pack, panel, layout, x, count, out);
 #endif
   panel_dot_portable(pack, panel, layout, x, count, out);
 }

@@ -20,6 +20,9 @@ namespace jevons {
 void panel_dot(Pack pack, const std::byte* panel, const QuantizedRows& layout, const std::byte* const* x, int64_t count,
                float* out);
 
+// Memory of the calling thread for expanded codes, 64-byte aligned; valid until the next call of this thread.
+std::byte* panel_scratch(int64_t bytes);
+
 // The tiers; panel_dot chooses.
 void panel_dot_portable(Pack pack, const std::byte* panel, const QuantizedRows& layout, const std::byte* const* x,
                         int64_t count, float* out);

@@ -10,7 +10,6 @@
 // Registers at 6 tokens: 12 sums of 16 bits, 2 weight vectors, 1 broadcast, 1 product; the 32-bit and float sums,
 // touched once per 32 columns, live in the first-level cache.
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
 
 #include "base/error.h"
@@ -353,26 +352,9 @@ JEVONS_AVX2_INLINE void expand_group(const std::byte* group, std::byte* to) {
   }
 }
 
-// Scratch of this thread, 64-byte aligned.
-std::byte* scratch(int64_t bytes) {
-  struct Buffer {
-    std::byte* data = nullptr;
-    int64_t size = 0;
-    ~Buffer() { std::free(data); }
-  };
-  static thread_local Buffer buffer;
-  if (buffer.size < bytes) {
-    std::free(buffer.data);
-    buffer.data = static_cast<std::byte*>(std::aligned_alloc(64, static_cast<size_t>(bytes)));
-    JEVONS_CHECK(buffer.data, "out of memory");
-    buffer.size = bytes;
-  }
-  return buffer.data;
-}
-
 template <int kBits>
 JEVONS_AVX2 const std::byte* expand(const std::byte* codes, int64_t cols) {
-  std::byte* to = scratch(cols / 32 * expanded_bytes(kBits));
+  std::byte* to = panel_scratch(cols / 32 * expanded_bytes(kBits));
   for (int64_t g = 0; g < cols / 32; ++g)
     expand_group<kBits>(codes + g * code_bytes(kBits), to + g * expanded_bytes(kBits));
   return to;
