@@ -69,7 +69,7 @@ bool AddedTokenMatcher::accept(std::string_view input, size_t done, Match& match
   }
   if (token.rstrip)
     while (match.end < input.size() && classes_at(input, match.end, n) & unicode::Space) match.end += n;
-  return true;
+  return match.begin < match.end;  // another token's rstrip may have taken all of it
 }
 
 }  // namespace jevons
