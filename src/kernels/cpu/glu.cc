@@ -48,8 +48,8 @@ void cpu::glu(const Env& env, const GluArgs& args) {
   const int64_t step = panels_per_chunk(env, *args.gate, 2 * std::min(tokens, kTokenBlock), panels * blocks);
   const int64_t runs = (panels + step - 1) / step;
   float* out = args.out.as<float>().data();
-  env.exec.parallel_for(runs * blocks, [&](int64_t i) {
-    const int64_t first = i / runs * kTokenBlock, count = std::min(kTokenBlock, tokens - first);
+  env.exec.parallel_for(runs * blocks, [&, n = tokens](int64_t i) {
+    const int64_t first = i / runs * kTokenBlock, count = std::min(kTokenBlock, n - first);
     float tile[kTokenBlock * kPanelRows];
     for (int64_t p = i % runs * step; p < std::min(panels, (i % runs + 1) * step); ++p) {
       glu_tile(env, *args.gate, *args.up, 0, p, input, nullptr, first, count, tile);

@@ -67,9 +67,9 @@ void linear(const Env& env, const LinearArgs& args) {
   const LinearInput input = linear_input(env, args.x.as<float>().data(), tokens, cols, weights.data(), weights.size());
   const std::vector<Chunk> work = chunks(env, args, tokens);
   const int64_t blocks = (tokens + kTokenBlock - 1) / kTokenBlock, n = static_cast<int64_t>(work.size());
-  env.exec.parallel_for(n * blocks, [&](int64_t i) {
+  env.exec.parallel_for(n * blocks, [&, all = tokens](int64_t i) {
     const Chunk& chunk = work[static_cast<size_t>(i % n)];
-    const int64_t first = i / n * kTokenBlock, count = std::min(kTokenBlock, tokens - first);
+    const int64_t first = i / n * kTokenBlock, count = std::min(kTokenBlock, all - first);
     float tile[kTokenBlock * kPanelRows];
     for (int64_t p = chunk.first; p < chunk.first + chunk.count; ++p) {
       linear_tile(env, *chunk.map->weight, 0, p, input, nullptr, first, count, tile);

@@ -1,5 +1,6 @@
 #include "kernels/cpu/linear_rows.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -14,6 +15,7 @@ namespace jevons {
 namespace {
 
 constexpr int64_t kLanes = 16;
+[[maybe_unused]] constexpr int64_t kStoredTokens = 3;  // one tile; more would widen the same numbers again
 
 float sum_lanes(float* lane) {
   for (int w = 8; w > 0; w /= 2)
@@ -50,9 +52,36 @@ JEVONS_AVX2_INLINE __m256i tail_mask(int64_t live) {
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(live)), lane);
 }
 
+// Eight weights as floats, straight from memory.
+struct FromF32 {
+  using Element = float;
+  JEVONS_AVX2_INLINE static __m256 load(const Element* p) { return _mm256_loadu_ps(p); }
+};
+struct FromF16 {
+  using Element = uint16_t;
+  JEVONS_AVX2_INLINE static __m256 load(const Element* p) {
+    return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  }
+};
+struct FromBf16 {
+  using Element = uint16_t;
+  JEVONS_AVX2_INLINE static __m256 load(const Element* p) {
+    const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
+  }
+};
+
+// The last `live` weights of a row, then zeros.
+template <class Source>
+JEVONS_AVX2_INLINE __m256 load_tail(const typename Source::Element* p, int64_t live) {
+  typename Source::Element last[8] = {};
+  if (live > 0) std::memcpy(last, p, static_cast<size_t>(std::min<int64_t>(live, 8)) * sizeof(last[0]));
+  return Source::load(last);
+}
+
 // R rows x T tokens. Registers at 2 x 3: 12 sums, 2 halves of a row, 1 of a token.
-template <int R, int T>
-JEVONS_AVX2 void dot_tile_avx2(const float* w, int64_t cols, const float* const* x, float* out) {
+template <class Source, int R, int T>
+JEVONS_AVX2 void dot_tile_avx2(const typename Source::Element* w, int64_t cols, const float* const* x, float* out) {
   __m256 sum[R][T][2];
   JEVONS_UNROLL
   for (int r = 0; r < R; ++r) JEVONS_UNROLL
@@ -65,62 +94,55 @@ JEVONS_AVX2 void dot_tile_avx2(const float* w, int64_t cols, const float* const*
     for (int t = 0; t < T; ++t) b[t] = _mm256_loadu_ps(x[t] + c + 8 * h);
     JEVONS_UNROLL
     for (int r = 0; r < R; ++r) {
-      const __m256 a = _mm256_loadu_ps(w + r * cols + c + 8 * h);
+      const __m256 a = Source::load(w + r * cols + c + 8 * h);
       JEVONS_UNROLL
       for (int t = 0; t < T; ++t) sum[r][t][h] = _mm256_fmadd_ps(a, b[t], sum[r][t][h]);
     }
   }
-  if (c < cols)
-    for (int h = 0; h < 2; ++h) {
-      const __m256i mask = tail_mask(cols - c - 8 * h);
-      for (int r = 0; r < R; ++r)
-        for (int t = 0; t < T; ++t)
-          sum[r][t][h] = _mm256_fmadd_ps(_mm256_maskload_ps(w + r * cols + c + 8 * h, mask),
-                                         _mm256_maskload_ps(x[t] + c + 8 * h, mask), sum[r][t][h]);
+  for (int h = 0; h < 2 && c < cols; ++h)
+    for (int r = 0; r < R; ++r) {
+      const int64_t at = c + 8 * h;
+      const __m256 a = load_tail<Source>(w + r * cols + at, cols - at);
+      for (int t = 0; t < T; ++t)
+        sum[r][t][h] = _mm256_fmadd_ps(a, _mm256_maskload_ps(x[t] + at, tail_mask(cols - at)), sum[r][t][h]);
     }
   JEVONS_UNROLL
   for (int r = 0; r < R; ++r) JEVONS_UNROLL
   for (int t = 0; t < T; ++t) out[t * kLanes + r] = sum_lanes_avx2(sum[r][t][0], sum[r][t][1]);
 }
 
-template <int R>
-JEVONS_AVX2 int64_t dot_tokens_avx2(const float* w, int64_t cols, const float* const* x, int64_t count, float* out) {
+template <class Source, int R>
+JEVONS_AVX2 int64_t dot_tokens_avx2(const typename Source::Element* w, int64_t cols, const float* const* x,
+                                    int64_t count, float* out) {
   int64_t t = 0;
   if constexpr (R <= 2) {
-    for (; t + 3 <= count; t += 3) dot_tile_avx2<R, 3>(w, cols, x + t, out + t * kLanes);
-    if (t + 2 <= count) dot_tile_avx2<R, 2>(w, cols, x + t, out + t * kLanes), t += 2;
+    for (; t + 3 <= count; t += 3) dot_tile_avx2<Source, R, 3>(w, cols, x + t, out + t * kLanes);
+    if (t + 2 <= count) dot_tile_avx2<Source, R, 2>(w, cols, x + t, out + t * kLanes), t += 2;
   }
-  for (; t < count; ++t) dot_tile_avx2<R, 1>(w, cols, x + t, out + t * kLanes);
+  for (; t < count; ++t) dot_tile_avx2<Source, R, 1>(w, cols, x + t, out + t * kLanes);
   return R;
 }
 
-JEVONS_AVX2 void dot_avx2(const float* w, int64_t rows, int64_t cols, const float* const* x, int64_t count,
+template <class Source>
+JEVONS_AVX2 void dot_avx2(const std::byte* bytes, int64_t rows, int64_t cols, const float* const* x, int64_t count,
                           float* out) {
-  int64_t r = 0;
-  while (r < rows) {
-    const float* from = w + r * cols;
+  const auto* w = reinterpret_cast<const typename Source::Element*>(bytes);
+  for (int64_t r = 0; r < rows;) {
+    const auto* from = w + r * cols;
     if (count == 1 && r + 4 <= rows)
-      r += dot_tokens_avx2<4>(from, cols, x, count, out + r);
+      r += dot_tokens_avx2<Source, 4>(from, cols, x, count, out + r);
     else if (r + 2 <= rows)
-      r += dot_tokens_avx2<2>(from, cols, x, count, out + r);
+      r += dot_tokens_avx2<Source, 2>(from, cols, x, count, out + r);
     else
-      r += dot_tokens_avx2<1>(from, cols, x, count, out + r);
+      r += dot_tokens_avx2<Source, 1>(from, cols, x, count, out + r);
   }
 }
 
-JEVONS_AVX2 int64_t widen_f16_avx2(const uint16_t* in, int64_t n, float* out) {
+template <class Source>
+JEVONS_AVX2 int64_t widen_avx2(const std::byte* bytes, int64_t n, float* out) {
+  const auto* in = reinterpret_cast<const typename Source::Element*>(bytes);
   int64_t i = 0;
-  for (; i + 8 <= n; i += 8)
-    _mm256_storeu_ps(out + i, _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(in + i))));
-  return i;
-}
-
-JEVONS_AVX2 int64_t widen_bf16_avx2(const uint16_t* in, int64_t n, float* out) {
-  int64_t i = 0;
-  for (; i + 8 <= n; i += 8) {
-    const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(in + i)));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + i), _mm256_slli_epi32(wide, 16));
-  }
+  for (; i + 8 <= n; i += 8) _mm256_storeu_ps(out + i, Source::load(in + i));
   return i;
 }
 
@@ -142,12 +164,16 @@ JEVONS_AVX2 int64_t widen_fp8_avx2(const uint8_t* in, int64_t n, float scale, fl
 
 #endif
 
-void widen_half(const uint16_t* in, int64_t n, bool is_bf16, float* out) {
+void widen_half(const std::byte* in, int64_t n, bool is_bf16, float* out) {
   int64_t i = 0;
 #if defined(__x86_64__)
-  if (current_isa() >= Isa::avx2) i = is_bf16 ? widen_bf16_avx2(in, n, out) : widen_f16_avx2(in, n, out);
+  if (current_isa() >= Isa::avx2) i = is_bf16 ? widen_avx2<FromBf16>(in, n, out) : widen_avx2<FromF16>(in, n, out);
 #endif
-  for (; i < n; ++i) out[i] = is_bf16 ? bf16_to_f32(in[i]) : f16_to_f32(in[i]);
+  for (; i < n; ++i) {
+    uint16_t bits;
+    std::memcpy(&bits, in + 2 * i, 2);
+    out[i] = is_bf16 ? bf16_to_f32(bits) : f16_to_f32(bits);
+  }
 }
 
 void widen_fp8(const uint8_t* in, int64_t n, float scale, float* out) {
@@ -169,7 +195,7 @@ void widen_row(const Weight& weight, int64_t matrix, int64_t row, float* out) {
       return;
     case Pack::f16:
     case Pack::bf16:
-      return widen_half(reinterpret_cast<const uint16_t*>(bytes), cols, weight.pack == Pack::bf16, out);
+      return widen_half(bytes, cols, weight.pack == Pack::bf16, out);
     case Pack::fp8_block128: {
       const float* scale = weight.block_scale[static_cast<size_t>(matrix)] + row / 128 * ((cols + 127) / 128);
       for (int64_t c = 0; c < cols; c += 128)
@@ -184,9 +210,23 @@ void widen_row(const Weight& weight, int64_t matrix, int64_t row, float* out) {
 
 void dot_rows(const float* w, int64_t rows, int64_t cols, const float* const* x, int64_t count, float* out) {
 #if defined(__x86_64__)
-  if (current_isa() >= Isa::avx2) return dot_avx2(w, rows, cols, x, count, out);
+  if (current_isa() >= Isa::avx2)
+    return dot_avx2<FromF32>(reinterpret_cast<const std::byte*>(w), rows, cols, x, count, out);
 #endif
   dot_portable(w, rows, cols, x, count, out);
+}
+
+bool dot_stored_rows(const Weight& weight, int64_t matrix, int64_t row, int64_t rows, const float* const* x,
+                     int64_t count, float* out) {
+#if defined(__x86_64__)
+  const std::byte* bytes = weight.data[static_cast<size_t>(matrix)] + row * row_bytes(weight.pack, weight.cols);
+  if (current_isa() < Isa::avx2) return false;
+  if (weight.pack == Pack::f32) return dot_avx2<FromF32>(bytes, rows, weight.cols, x, count, out), true;
+  if (count > kStoredTokens) return false;
+  if (weight.pack == Pack::f16) return dot_avx2<FromF16>(bytes, rows, weight.cols, x, count, out), true;
+  if (weight.pack == Pack::bf16) return dot_avx2<FromBf16>(bytes, rows, weight.cols, x, count, out), true;
+#endif
+  return false;
 }
 
 }  // namespace jevons

@@ -19,4 +19,9 @@ void widen_row(const Weight& weight, int64_t matrix, int64_t row, float* out);
 // cost: 2 rows count cols flops.
 void dot_rows(const float* w, int64_t rows, int64_t cols, const float* const* x, int64_t count, float* out);
 
+// The same for rows [row, row + rows) of a weight in Layout::rows, without widening into scratch first: f32, and f16
+// and bf16 for up to three tokens, on instruction sets that can. False: not done, widen them. The same bits either way.
+bool dot_stored_rows(const Weight& weight, int64_t matrix, int64_t row, int64_t rows, const float* const* x,
+                     int64_t count, float* out);
+
 }  // namespace jevons

@@ -20,15 +20,11 @@ namespace {
 
 constexpr float kGuard = 12345.678f;
 
-float normal(uint64_t seed, uint64_t i) {
-  double sum = 0;
-  for (uint64_t s = 0; s < 4; ++s) sum += uniform(seed, i, s) - 0.5;
-  return static_cast<float>(sum * 1.7);
-}
+float noise(uint64_t seed, uint64_t i) { return static_cast<float>(4 * uniform(seed, i) - 2); }
 
 std::vector<float> random_vector(uint64_t seed, int64_t n) {
   std::vector<float> out(static_cast<size_t>(n));
-  for (size_t i = 0; i < out.size(); ++i) out[i] = normal(seed, i) * (i % 37 == 5 ? 8.0f : 1.0f);
+  for (size_t i = 0; i < out.size(); ++i) out[i] = noise(seed, i) * (i % 37 == 5 ? 8.0f : 1.0f);
   return out;
 }
 
@@ -63,8 +59,10 @@ Matrix random_matrix(Pack pack, int64_t stack, int64_t rows, int64_t cols, uint6
   const PackInfo& info = pack_info(pack);
   for (int64_t e = 0; e < stack; ++e) {
     std::vector<std::byte> bytes(static_cast<size_t>(rows * row_bytes(pack, cols)));
-    for (size_t i = 0; i < bytes.size(); ++i)
-      bytes[i] = std::byte(static_cast<uint8_t>(philox(seed + static_cast<uint64_t>(e), i)[0]));
+    for (size_t i = 0; i < bytes.size(); i += 16) {
+      const auto random = philox(seed + static_cast<uint64_t>(e), i);
+      std::memcpy(bytes.data() + i, random.data(), std::min<size_t>(16, bytes.size() - i));
+    }
     const auto put_half = [&](size_t at, float v) {
       const uint16_t h = pack == Pack::bf16 ? f32_to_bf16(v) : f32_to_f16(v);
       std::memcpy(bytes.data() + at, &h, 2);
@@ -72,14 +70,14 @@ Matrix random_matrix(Pack pack, int64_t stack, int64_t rows, int64_t cols, uint6
     if (info.block_values > 1) {
       for (size_t b = 0; b < bytes.size(); b += static_cast<size_t>(info.block_bytes))
         for (const int field : half_fields(pack))
-          put_half(b + static_cast<size_t>(field), 0.01f * normal(seed + 9, b + field));
+          put_half(b + static_cast<size_t>(field), 0.01f * noise(seed + 9, b + field));
     } else if (pack == Pack::f32) {
       for (size_t i = 0; i < bytes.size() / 4; ++i) {
-        const float v = normal(seed, i);
+        const float v = noise(seed, i);
         std::memcpy(bytes.data() + 4 * i, &v, 4);
       }
     } else if (info.block_bytes == 2) {
-      for (size_t i = 0; i < bytes.size() / 2; ++i) put_half(2 * i, normal(seed, i));
+      for (size_t i = 0; i < bytes.size() / 2; ++i) put_half(2 * i, noise(seed, i));
     } else {
       for (std::byte& b : bytes)
         if ((std::to_integer<int>(b) & 0x7f) == 0x7f) b = std::byte{0x3c};  // no NaN

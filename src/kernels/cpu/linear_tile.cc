@@ -36,6 +36,7 @@ void tile_widened(const Weight& weight, int64_t matrix, int64_t panel, const flo
     unpack_panel(weight, matrix, panel, w);
     return dot_rows(w, rows, weight.cols, x, count, out);
   }
+  if (dot_stored_rows(weight, matrix, first, rows, x, count, out)) return;
   float* w = scratch(kGroupRows * weight.cols);
   for (int64_t r = 0; r < rows; r += kGroupRows) {
     const int64_t group = std::min(kGroupRows, rows - r);

@@ -29,35 +29,43 @@ template <Pack>
 struct Traits;
 template <>
 struct Traits<Pack::q8_0> {
-  static constexpr int kBits = 8, kBlock = 32, kScales = 32, kOffset = 0;
+  static constexpr int kBits = 8, kBlock = 32, kScales = 32;
+  [[maybe_unused]] static constexpr int kOffset = 0;
 };
 template <>
 struct Traits<Pack::q4_0> {
-  static constexpr int kBits = 4, kBlock = 32, kScales = 32, kOffset = 8;
+  static constexpr int kBits = 4, kBlock = 32, kScales = 32;
+  [[maybe_unused]] static constexpr int kOffset = 8;
 };
 template <>
 struct Traits<Pack::q4_1> {
-  static constexpr int kBits = 4, kBlock = 32, kScales = 64, kOffset = 0;
+  static constexpr int kBits = 4, kBlock = 32, kScales = 64;
+  [[maybe_unused]] static constexpr int kOffset = 0;
 };
 template <>
 struct Traits<Pack::q5_0> {
-  static constexpr int kBits = 5, kBlock = 32, kScales = 32, kOffset = 16;
+  static constexpr int kBits = 5, kBlock = 32, kScales = 32;
+  [[maybe_unused]] static constexpr int kOffset = 16;
 };
 template <>
 struct Traits<Pack::q5_1> {
-  static constexpr int kBits = 5, kBlock = 32, kScales = 64, kOffset = 0;
+  static constexpr int kBits = 5, kBlock = 32, kScales = 64;
+  [[maybe_unused]] static constexpr int kOffset = 0;
 };
 template <>
 struct Traits<Pack::q4_k> {
-  static constexpr int kBits = 4, kBlock = 256, kScales = 320, kOffset = 0;
+  static constexpr int kBits = 4, kBlock = 256, kScales = 320;
+  [[maybe_unused]] static constexpr int kOffset = 0;
 };
 template <>
 struct Traits<Pack::q5_k> {
-  static constexpr int kBits = 5, kBlock = 256, kScales = 320, kOffset = 0;
+  static constexpr int kBits = 5, kBlock = 256, kScales = 320;
+  [[maybe_unused]] static constexpr int kOffset = 0;
 };
 template <>
 struct Traits<Pack::q6_k> {
-  static constexpr int kBits = 6, kBlock = 256, kScales = 288, kOffset = 32;
+  static constexpr int kBits = 6, kBlock = 256, kScales = 288;
+  [[maybe_unused]] static constexpr int kOffset = 32;
 };
 
 constexpr int code_bytes(int bits) { return bits == 8 ? 512 : 256 + 64 * (bits - 4); }  // per 32 columns
