@@ -1,0 +1,237 @@
+#include "engine/engine.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "base/strings.h"
+
+namespace jevons {
+namespace {
+
+constexpr int64_t kPageTokens = 64;  // divides attention's chunk of 256; 64 tokens are what a shared prefix is cut to
+
+int64_t pages_for(int64_t tokens) { return (tokens + kPageTokens - 1) / kPageTokens; }
+
+}  // namespace
+
+struct Engine::Sequence {
+  int64_t id;
+  Request request;
+  Sampler sampler;
+  std::vector<int32_t> tokens;  // prompt and what came after
+  std::vector<int32_t> pages;
+  int64_t computed = 0;  // positions whose cache entries exist
+  int64_t cached = 0;    // of these, shared when the sequence began
+  bool ended = false;
+  bool preempted = false;
+  int64_t pending() const { return static_cast<int64_t>(tokens.size()) - computed; }
+};
+
+// Part of a sequence in one step: positions [computed, computed + count).
+struct Engine::Slice {
+  Sequence* sequence;
+  int64_t count;
+  bool wants_logits;
+};
+
+Engine::Engine(const Decoder& model, Exec& exec, EngineOptions options)
+    : model_(model),
+      exec_(exec),
+      options_(options),
+      pages_(pages_for(std::max(options.cache_tokens, options.context)), kPageTokens),
+      store_(model.config(), model.cache_layers(), pages_.total(), kPageTokens,
+             options.device == DeviceKind::ref ? DType::f64 : options.cache_type) {}
+
+Engine::~Engine() = default;
+
+Result<int64_t> Engine::submit(Request request) {
+  const int64_t size = static_cast<int64_t>(request.prompt.size());
+  if (size == 0) return Error(Code::invalid, "the prompt has no tokens; give at least one");
+  if (size >= options_.context)
+    return Error(Code::too_large, cat("the prompt has ", size, " tokens, but the context holds ", options_.context,
+                                      " and an answer needs at least one; shorten the prompt or raise --ctx"));
+  for (int32_t id : request.prompt)
+    if (id < 0 || id >= model_.config().vocab_size)
+      return Error(Code::invalid,
+                   cat("token id ", id, " is outside the vocabulary of ", model_.config().vocab_size, " tokens"));
+  Sampler sampler(request.sampling, request.prompt);
+  auto s = std::make_unique<Sequence>(Sequence{next_id_++, std::move(request), std::move(sampler), {}, {}});
+  s->tokens = s->request.prompt;
+  sequences_.push_back(std::move(s));
+  return sequences_.back()->id;
+}
+
+void Engine::cancel(int64_t id) { end(id); }
+
+int64_t Engine::cached_tokens(int64_t id) const {
+  for (const auto& s : sequences_)
+    if (s->id == id) return s->cached;
+  return 0;
+}
+
+void Engine::end(int64_t id) {
+  const auto found = std::find_if(sequences_.begin(), sequences_.end(), [&](const auto& s) { return s->id == id; });
+  if (found == sequences_.end()) return;
+  for (int32_t page : (*found)->pages) pages_.release(page);
+  sequences_.erase(found);
+}
+
+void Engine::preempt_youngest(const Sequence& keep) {
+  for (size_t i = sequences_.size(); i-- > 0;) {
+    Sequence& s = *sequences_[i];
+    if (&s == &keep || s.pages.empty()) continue;
+    for (int32_t page : s.pages) pages_.release(page);
+    s.pages.clear();
+    s.computed = 0;
+    s.preempted = true;
+    return;
+  }
+}
+
+// Makes room for `tokens` positions, from younger sequences if it must.
+bool Engine::give_pages(Sequence& s, int64_t tokens) {
+  while (static_cast<int64_t>(s.pages.size()) < pages_for(tokens)) {
+    if (const auto page = pages_.take()) {
+      s.pages.push_back(*page);
+      continue;
+    }
+    const bool younger = std::any_of(sequences_.begin(), sequences_.end(),
+                                     [&](const auto& other) { return other->id > s.id && !other->pages.empty(); });
+    if (!younger) return false;
+    preempt_youngest(s);
+  }
+  return true;
+}
+
+std::vector<Engine::Slice> Engine::plan() {
+  std::vector<Slice> slices;
+  int64_t budget = options_.step_tokens;
+  const auto add = [&](Sequence& s) {
+    if (s.pages.empty() && s.computed == 0 && options_.share_prefixes) {
+      // The last token is always computed: its logits are needed.
+      s.pages = pages_.share(std::span(s.tokens).first(s.tokens.size() - 1));
+      s.computed = static_cast<int64_t>(s.pages.size()) * kPageTokens;
+      if (!s.preempted) s.cached = s.computed;
+    }
+    const int64_t count = std::min(s.pending(), budget);
+    if (count <= 0 || !give_pages(s, s.computed + count)) return;
+    slices.push_back({&s, count, count == s.pending()});
+    budget -= count;
+  };
+  // Running sequences first (one token each), then prompts in order of arrival.
+  for (auto& s : sequences_)
+    if (s->pending() == 1 && !s->pages.empty()) add(*s);
+  for (auto& s : sequences_) {
+    const bool planned =
+        std::any_of(slices.begin(), slices.end(), [&](const Slice& x) { return x.sequence == s.get(); });
+    if (!planned) add(*s);
+  }
+  // A sequence planned first may have lost its pages to an older one planned later.
+  std::erase_if(slices, [](const Slice& x) { return x.sequence->pages.empty(); });
+  return slices;
+}
+
+Ctx Engine::context(const BatchView& batch) {
+  return {options_.device, Env{exec_, arena_, options_.exact}, batch, store_.layers(), {}};
+}
+
+void Engine::forward(const std::vector<Slice>& slices) {
+  std::vector<int32_t> ids, position, sequence, rows;
+  std::vector<const int32_t*> pages;
+  for (const Slice& slice : slices) {
+    Sequence& s = *slice.sequence;
+    for (int64_t i = 0; i < slice.count; ++i) {
+      ids.push_back(s.tokens[static_cast<size_t>(s.computed + i)]);
+      position.push_back(static_cast<int32_t>(s.computed + i));
+      sequence.push_back(static_cast<int32_t>(pages.size()));
+    }
+    pages.push_back(s.pages.data());
+    if (slice.wants_logits) rows.push_back(static_cast<int32_t>(ids.size()) - 1);
+  }
+  arena_.reset();
+  Ctx c = context({static_cast<int64_t>(ids.size()), position.data(), sequence.data(), pages.data()});
+  const Tensor hidden = model_.hidden(c, ids);
+  Tensor logits;
+  if (!rows.empty()) logits = model_.logits(c, hidden, rows);
+
+  int64_t row = 0;
+  for (const Slice& slice : slices) {
+    Sequence& s = *slice.sequence;
+    const int64_t before = s.computed / kPageTokens;
+    s.computed += slice.count;
+    if (options_.share_prefixes)
+      for (int64_t p = before; p < s.computed / kPageTokens; ++p)
+        pages_.publish(std::span(s.tokens).first(static_cast<size_t>((p + 1) * kPageTokens)),
+                       s.pages[static_cast<size_t>(p)]);
+    if (s.request.on_prefill && s.computed <= static_cast<int64_t>(s.request.prompt.size()))
+      s.request.on_prefill(s.computed, static_cast<int64_t>(s.request.prompt.size()));
+    if (!slice.wants_logits) continue;
+    const Tensor own = logits.rows(row++, 1);
+    if (own.dtype() == DType::f32) {
+      accept(s, own.as<float>());
+    } else {
+      const auto wide = own.as<double>();
+      std::vector<float> narrow(wide.begin(), wide.end());
+      accept(s, narrow);
+    }
+  }
+}
+
+void Engine::accept(Sequence& s, std::span<float> logits) {
+  std::vector<int32_t> queue{s.sampler.draw(logits, static_cast<int64_t>(s.tokens.size()))};
+  for (size_t i = 0; i < queue.size() && !s.ended; ++i) {
+    const int32_t token = queue[i];
+    s.tokens.push_back(token);
+    s.sampler.accept(token);
+    Verdict verdict = s.request.on_token(token, i == 0);
+    queue.insert(queue.end(), verdict.force.begin(), verdict.force.end());
+    s.ended = verdict.stop || static_cast<int64_t>(s.tokens.size()) >= options_.context;
+  }
+}
+
+bool Engine::step() {
+  const std::vector<Slice> slices = plan();
+  if (slices.empty()) {
+    JEVONS_CHECK(sequences_.empty(), "no sequence can run");
+    return false;
+  }
+  forward(slices);
+  for (size_t i = sequences_.size(); i-- > 0;)
+    if (sequences_[i]->ended) end(sequences_[i]->id);
+  return !sequences_.empty();
+}
+
+void Engine::score(std::span<const int32_t> tokens, Score what, const std::function<void(int64_t, const Tensor&)>& sink,
+                   const std::function<void(std::string_view, const Tensor&)>& listener) {
+  const int64_t total = static_cast<int64_t>(tokens.size());
+  if (total == 0) throw Error(Code::invalid, "there are no tokens to score");
+  if (total > options_.context)
+    throw Error(Code::too_large, cat(total, " tokens do not fit the context of ", options_.context, "; raise --ctx"));
+  if (what == Score::prediction && model_.config().num_nextn_predict_layers == 0)
+    throw Error(Code::unsupported, "the model has no multi-token prediction layer");
+  Sequence s{0, {}, Sampler({}, {}), {}, {}};
+  if (!give_pages(s, total)) throw Error(Code::too_large, "the cache has too few free pages");
+  const int32_t* const table[] = {s.pages.data()};
+  for (int64_t first = 0; first < total; first += options_.step_tokens) {
+    const int64_t count = std::min(options_.step_tokens, total - first);
+    std::vector<int32_t> position(static_cast<size_t>(count)), sequence(position.size(), 0);
+    std::iota(position.begin(), position.end(), static_cast<int32_t>(first));
+    arena_.reset();
+    Ctx c = context({count, position.data(), sequence.data(), table});
+    c.listener = listener;
+    Tensor hidden = model_.hidden(c, tokens.subspan(static_cast<size_t>(first), static_cast<size_t>(count)));
+    if (what == Score::prediction) {
+      c.batch.tokens = std::min(count, total - 1 - first);
+      if (c.batch.tokens == 0) break;
+      hidden = model_.predict(c, 0, hidden.rows(0, c.batch.tokens),
+                              tokens.subspan(static_cast<size_t>(first + 1), static_cast<size_t>(c.batch.tokens)));
+    }
+    std::vector<int32_t> rows(static_cast<size_t>(hidden.shape()[0]));
+    std::iota(rows.begin(), rows.end(), 0);
+    if (what == Score::last) rows.erase(rows.begin(), rows.end() - (first + count == total));
+    if (!rows.empty()) sink(first + rows[0], model_.logits(c, hidden, rows));
+  }
+  for (int32_t page : s.pages) pages_.release(page);
+}
+
+}  // namespace jevons

@@ -1,0 +1,90 @@
+// Engine: runs several sequences on one model. A step is one ragged batch: one token of every running sequence, and as
+// much of the waiting prompts as the step's budget allows. One thread calls it; nothing here waits or looks at a clock.
+//
+// A sequence's tokens depend on its own request only, bit for bit: not on what runs beside it, on how its prompt was
+// cut into steps, on shared prefixes or on preemption (a sequence that must give its pages away is computed again
+// later).
+#pragma once
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/kv_pages.h"
+#include "engine/kv_store.h"
+#include "engine/sampler.h"
+#include "models/decoder.h"
+
+namespace jevons {
+
+struct EngineOptions {
+  int64_t context = 4096;     // positions a sequence may have
+  int64_t cache_tokens = 0;   // positions of all sequences together; 0: `context`
+  int64_t step_tokens = 512;  // tokens of one step at most (prefill chunk)
+  DType cache_type = DType::f16;
+  bool exact = false;  // f32 activations and dequantised weights
+  bool share_prefixes = true;
+  DeviceKind device = DeviceKind::cpu;
+};
+
+// What to do after a token: go on, or stop, or put these tokens next (they are not drawn; a budget that closes a
+// thought).
+struct Verdict {
+  bool stop = false;
+  std::vector<int32_t> force;
+};
+
+struct Request {
+  std::vector<int32_t> prompt;
+  Sampling sampling;
+  // Called for every token that joins the sequence after the prompt, drawn or forced; `drawn` tells which.
+  std::function<Verdict(int32_t token, bool drawn)> on_token;
+  std::function<void(int64_t done, int64_t total)> on_prefill;  // progress of the prompt; may be empty
+};
+
+class Engine {
+ public:
+  Engine(const Decoder& model, Exec& exec, EngineOptions options);
+  ~Engine();
+  const EngineOptions& options() const { return options_; }
+
+  // Refuses an empty prompt and one that does not fit (both numbers in the message).
+  Result<int64_t> submit(Request request);
+  void cancel(int64_t id);
+  // One step; false if nothing is left to do. A sequence ends when its verdict says stop or the context is full.
+  bool step();
+  // Positions of `id`'s prompt that came from shared pages. Valid until its sequence ends.
+  int64_t cached_tokens(int64_t id) const;
+  int64_t arena_peak() const { return arena_.peak(); }
+
+  // What of a token list to score: logits of every position or of the last, or of the prediction layer (row i predicts
+  // token i + 2, the last position has no row).
+  enum class Score { all, last, prediction };
+  // Logits [rows, V] of a whole token list, for scoring; uses no sequence. The sink gets them piece by piece.
+  void score(std::span<const int32_t> tokens, Score what,
+             const std::function<void(int64_t first, const Tensor& logits)>& sink,
+             const std::function<void(std::string_view, const Tensor&)>& listener = {});
+
+ private:
+  struct Sequence;
+  struct Slice;
+  std::vector<Slice> plan();
+  bool give_pages(Sequence& s, int64_t tokens);
+  void preempt_youngest(const Sequence& keep);
+  void end(int64_t id);
+  void forward(const std::vector<Slice>& slices);
+  void accept(Sequence& s, std::span<float> logits);
+  Ctx context(const BatchView& batch);
+
+  const Decoder& model_;
+  Exec& exec_;
+  EngineOptions options_;
+  KvPages pages_;
+  KvStore store_;
+  Arena arena_;
+  std::vector<std::unique_ptr<Sequence>> sequences_;  // in order of arrival
+  int64_t next_id_ = 1;
+};
+
+}  // namespace jevons

@@ -1,0 +1,142 @@
+#include "engine/model.h"
+
+#include <algorithm>
+#include <fstream>
+
+#include "base/file.h"
+#include "base/progress.h"
+#include "base/strings.h"
+
+namespace jevons {
+namespace {
+
+constexpr int64_t kBaseBytes = int64_t{24} << 20;  // program, libraries, thread stacks, tables; measured
+
+// Widest row of activations times what lives at once in a step, as Decoder::hidden allocates it.
+int64_t step_bytes(const Config& c, int64_t tokens, int64_t unit) {
+  const int64_t attention =
+      c.latent() ? c.num_attention_heads * (c.head_dim + 2 * c.kv_lora_rank + c.qk_rope_head_dim + c.v_head_dim) +
+                       2 * c.q_lora_rank + 3 * c.key_numbers()
+                 : (2 * c.num_attention_heads + 2 * c.num_key_value_heads) * c.head_dim;
+  const int64_t experts =
+      c.n_routed_experts > 0 ? (c.num_experts_per_tok + 1) * (2 * c.moe_intermediate_size + c.hidden_size) : 0;
+  return unit * tokens * (6 * c.hidden_size + attention + std::max(2 * c.intermediate_size, experts)) +
+         unit * c.vocab_size;
+}
+
+}  // namespace
+
+int64_t available_memory() {
+  int64_t available = int64_t{1} << 40;
+  std::ifstream meminfo("/proc/meminfo");
+  for (std::string key; meminfo >> key;) {
+    int64_t kilobytes = 0;
+    if (key == "MemAvailable:" && meminfo >> kilobytes) available = kilobytes * 1024;
+    meminfo.ignore(1 << 20, '\n');
+  }
+  int64_t limit = 0, used = 0;
+  if (std::ifstream("/sys/fs/cgroup/memory.max") >> limit && std::ifstream("/sys/fs/cgroup/memory.current") >> used)
+    available = std::min(available, std::max<int64_t>(limit - used, 0));
+  return available;
+}
+
+Result<MemoryPlan> plan_memory(const Checkpoint& checkpoint, const Config& config, const ModelOptions& options,
+                               int64_t context) {
+  const LoadOptions load{options.ref ? DeviceKind::ref : DeviceKind::cpu, options.exact, options.expanded};
+  MemoryPlan plan;
+  JEVONS_TRY(plan.weights, plan_weights(checkpoint, config, load));
+  const DType cache = options.ref ? DType::f64 : options.cache_type;
+  plan.cache =
+      context * KvStore::bytes_per_token(config, config.num_hidden_layers + config.num_nextn_predict_layers, cache);
+  plan.step = step_bytes(config, std::min<int64_t>(context, EngineOptions{}.step_tokens), options.ref ? 8 : 4);
+  plan.base = kBaseBytes + (options.with_text ? config.vocab_size * 200 : 0);
+  return plan;
+}
+
+Result<std::unique_ptr<Model>> Model::load(const std::filesystem::path& path, const ModelOptions& options) {
+  JEVONS_TRY(Checkpoint checkpoint, Checkpoint::open(path));
+  JEVONS_TRY(const Config config, read_config(checkpoint));
+  if (options.context > config.max_position_embeddings)
+    return Error(Code::too_large, cat("--ctx ", options.context, " exceeds the ", config.max_position_embeddings,
+                                      " positions that ", path.string(), " was made for"));
+  // The largest context up to the model's own for which the whole fits.
+  int64_t context = options.context ? options.context : config.max_position_embeddings;
+  JEVONS_TRY(MemoryPlan plan, plan_memory(checkpoint, config, options, context));
+  const int64_t available = available_memory();
+  while (!options.context && context > 512 && plan.total() > available) {
+    context = std::max<int64_t>(context / 2, 512);
+    JEVONS_TRY(plan, plan_memory(checkpoint, config, options, context));
+  }
+  if (plan.total() > available)
+    return Error(
+        Code::too_large,
+        cat(path.string(), " needs ", human_bytes(static_cast<double>(plan.total())), " of memory at a context of ",
+            context, " tokens, but ", human_bytes(static_cast<double>(available)),
+            " are available; use a smaller model, a stronger quantisation or a smaller --ctx"));
+  if (!options.context && context < config.max_position_embeddings)
+    note(cat("the context is cut from ", config.max_position_embeddings, " to ", context, " tokens to fit into ",
+             human_bytes(static_cast<double>(available)), " of memory"));
+
+  std::unique_ptr<Model> model(new Model(std::move(checkpoint), options.threads));
+  const LoadOptions load{options.ref ? DeviceKind::ref : DeviceKind::cpu, options.exact, options.expanded};
+  JEVONS_TRY(model->decoder_, load_decoder(model->checkpoint_, config, load, model->exec_));
+  if (options.with_text) JEVONS_TRY_STATUS(model->load_text());
+  EngineOptions engine;
+  engine.context = context;
+  engine.cache_type = options.cache_type;
+  engine.exact = options.exact;
+  engine.device = load.device;
+  model->engine_ = std::make_unique<Engine>(*model->decoder_, model->exec_, engine);
+  return model;
+}
+
+Status Model::load_text() {
+  JEVONS_TRY(tokenizer_, checkpoint_.tokenizer());
+  for (int32_t id : tokenizer_->eos()) stop_ids_.push_back(id);
+  for (int64_t id : config().eos_token_ids) stop_ids_.push_back(static_cast<int32_t>(id));
+  JEVONS_TRY(auto source, checkpoint_.chat_template());
+  Json specials = Json::object();
+  if (const auto bos = tokenizer_->bos()) specials["bos_token"] = tokenizer_->token_bytes(*bos);
+  if (!tokenizer_->eos().empty()) specials["eos_token"] = tokenizer_->token_bytes(tokenizer_->eos().front());
+  const bool chat_ml = tokenizer_->find("<|im_start|>") && tokenizer_->find("<|im_end|>");
+  if (source || chat_ml) {
+    JEVONS_TRY(template_, ChatTemplate::of_model(std::move(source), std::move(specials), chat_ml));
+  }
+  JEVONS_TRY(const Json generation, checkpoint_.generation_config());
+  read_generation_config(generation);
+  std::sort(stop_ids_.begin(), stop_ids_.end());
+  stop_ids_.erase(std::unique(stop_ids_.begin(), stop_ids_.end()), stop_ids_.end());
+  return {};
+}
+
+void Model::read_generation_config(const Json& config) {
+  const auto number = [&](const char* name, double otherwise) {
+    const Json* found = config.find(name);
+    return found && found->is_number() ? found->as_double() : otherwise;
+  };
+  if (const Json* eos = config.find("eos_token_id")) {
+    if (eos->is_int()) stop_ids_.push_back(static_cast<int32_t>(eos->as_int()));
+    if (eos->is_array())
+      for (const Json& id : eos->as_array()) stop_ids_.push_back(static_cast<int32_t>(id.as_int()));
+  }
+  const Json* draws = config.find("do_sample");
+  if (draws && draws->is_bool() && !draws->as_bool()) return;
+  sampling_.temperature = number("temperature", draws ? 1 : 0);
+  sampling_.top_p = number("top_p", 1);
+  sampling_.top_k = static_cast<int64_t>(number("top_k", 0));
+  sampling_.min_p = number("min_p", 0);
+  sampling_.repetition_penalty = number("repetition_penalty", 1);
+}
+
+Result<std::string> Model::prompt(const Json& messages, const Json& tools, bool think) const {
+  if (!template_)
+    return Error(Code::unsupported,
+                 cat(checkpoint_.path().string(), " has no chat template; continue plain text with --raw"));
+  Json extra = Json::object();
+  if (!think) extra["enable_thinking"] = false;
+  JEVONS_TRY(std::string text, template_->render(messages, tools, true, extra));
+  if (!think && prompt_opens_thought(text)) text += "\n</think>\n\n";
+  return text;
+}
+
+}  // namespace jevons

@@ -1,0 +1,72 @@
+// Model: everything that turns messages into an answer: checkpoint, weights, tokenizer, chat template, the authors'
+// sampling defaults, and an engine. Loaded once; used by every command that runs a model.
+#pragma once
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "engine/generate.h"
+#include "models/loader.h"
+#include "text/chat_template.h"
+
+namespace jevons {
+
+struct ModelOptions {
+  int threads = 1;
+  int64_t context = 0;  // 0: what the model allows, at most what memory holds
+  bool exact = false;
+  bool ref = false;  // the float64 reference back end
+  bool expanded = false;
+  DType cache_type = DType::f16;
+  bool with_text = true;  // tokenizer and template are needed
+};
+
+class Model {
+ public:
+  static Result<std::unique_ptr<Model>> load(const std::filesystem::path& path, const ModelOptions& options);
+
+  const Checkpoint& checkpoint() const { return checkpoint_; }
+  const Config& config() const { return decoder_->config(); }
+  const Decoder& decoder() const { return *decoder_; }
+  const Tokenizer& tokenizer() const { return *tokenizer_; }
+  const ChatTemplate* chat_template() const { return template_ ? &*template_ : nullptr; }
+  Engine& engine() { return *engine_; }
+  Exec& exec() { return exec_; }
+  std::vector<int32_t> stop_ids() const { return stop_ids_; }
+  // generation_config.json: temperature, top_k, top_p, ... of the model card; greedy where it says nothing.
+  Sampling default_sampling() const { return sampling_; }
+
+  // The prompt text of a conversation. `think` off: templates that know enable_thinking get false; one that opens a
+  // thought has it closed at once. An error if the model has no template.
+  Result<std::string> prompt(const Json& messages, const Json& tools, bool think) const;
+
+ private:
+  Model(Checkpoint checkpoint, int threads) : checkpoint_(std::move(checkpoint)), exec_(threads) {}
+  Status load_text();
+  void read_generation_config(const Json& config);
+  Checkpoint checkpoint_;
+  Exec exec_;
+  std::optional<Decoder> decoder_;
+  std::optional<Tokenizer> tokenizer_;
+  std::optional<ChatTemplate> template_;
+  std::unique_ptr<Engine> engine_;
+  std::vector<int32_t> stop_ids_;
+  Sampling sampling_;
+};
+
+// What a run holds in memory at most, predicted from the files alone.
+struct MemoryPlan {
+  WeightMemory weights;
+  int64_t cache = 0;  // at the given context
+  int64_t step = 0;   // activations of the largest step
+  int64_t base = 0;   // program, tokenizer, threads
+  int64_t total() const { return weights.owned + weights.mapped + cache + step + base; }
+};
+Result<MemoryPlan> plan_memory(const Checkpoint& checkpoint, const Config& config, const ModelOptions& options,
+                               int64_t context);
+
+// Bytes that this process may still take: MemAvailable and the cgroup's limit.
+int64_t available_memory();
+
+}  // namespace jevons
