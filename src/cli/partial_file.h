@@ -1,5 +1,5 @@
 // A file on its way into the store that survives any interruption: NAME.partial holds the bytes, NAME.chunks what is
-// known about them: one line of JSON {"identity", "total"}, then the SHA-256 of each complete 8 MiB chunk, a line each.
+// known about them: one line of JSON {"identity", "total"}, then the SHA-256 of each complete 1 MiB chunk, a line each.
 // open() reads the bytes again and keeps the chunks that match, so that neither a crash nor a bad disk goes unnoticed.
 #pragma once
 #include <cstdint>
@@ -13,7 +13,7 @@ namespace jevons {
 
 class PartialFile {
  public:
-  static constexpr uint64_t kChunk = uint64_t{8} << 20;
+  static constexpr uint64_t kChunk = uint64_t{1} << 20;
 
   // Goes on with what lies beside `path`, or starts empty.
   static Result<PartialFile> open(const std::filesystem::path& path);

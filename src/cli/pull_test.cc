@@ -125,7 +125,7 @@ class Pull : public testing::Test {
 };
 
 TEST_F(Pull, CopiesAFileAndChecksItsHash) {
-  const std::string bytes = model_bytes(9 << 20);
+  const std::string bytes = model_bytes(1200000);
   const fs::path source = store.file("downloads/My-Model.GGUF.gguf", bytes);
   EXPECT_NE(error({source.string(), "", std::string(64, '0')}).find("expected 000"), std::string::npos);
   EXPECT_FALSE(fs::exists(partial("my-model.gguf"))) << "a refused copy leaves nothing behind";
@@ -156,16 +156,16 @@ TEST_F(Pull, TakesFoldersAndSplitFiles) {
 
 TEST_F(Pull, GoesOnAfterABrokenConnection) {
   Server server;
-  const std::string bytes = model_bytes(10 << 20);
+  const std::string bytes = model_bytes(2 << 20);
   server.put("m.gguf", bytes);
-  server.break_after = 9 << 20;
+  server.break_after = 1500000;
   EXPECT_EQ(*read_file(pull({server.url + "m.gguf", "", sha256(bytes)})->path), bytes);
-  EXPECT_EQ(server.ranges(), (std::vector<std::string>{"", cat("bytes=", 9 << 20, "-")}));
+  EXPECT_EQ(server.ranges(), (std::vector<std::string>{"", cat("bytes=", 1500000, "-")}));
 }
 
 TEST_F(Pull, GoesOnAfterTheProcessEnded) {
   Server server;
-  const std::string bytes = model_bytes(25 << 20);
+  const std::string bytes = model_bytes(3500000);
   server.put("m.gguf", bytes);
   // What a killed process leaves: notes, three whole chunks and a piece, the second chunk damaged since.
   store.file("partial/m/jevons.json",
@@ -187,7 +187,7 @@ TEST_F(Pull, GoesOnAfterTheProcessEnded) {
 
 TEST_F(Pull, StartsAnewWhenTheContentHasChanged) {
   Server server;
-  const std::string before = model_bytes(10 << 20), after = model_bytes(9 << 20);
+  const std::string before = model_bytes(2 << 20), after = model_bytes(1200000);
   store.file("partial/m/jevons.json",
              Json(Json::Object{{"source", server.url + "m.gguf"}, {"files", Json::array()}}).dump());
   {
