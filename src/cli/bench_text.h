@@ -15,5 +15,8 @@ inline std::string percent(double share) { return cat(fixed(100 * share, 0), " %
 inline std::string pad_left(std::string text, size_t width) {
   return text.size() < width ? std::string(width - text.size(), ' ') + text : text;
 }
+inline std::string pad_right(std::string text, size_t width) {
+  return text.size() < width ? text + std::string(width - text.size(), ' ') : text;
+}
 
 }  // namespace jevons

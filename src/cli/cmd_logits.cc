@@ -66,10 +66,12 @@ int run(const Options& o, const Common& common) {
     std::filesystem::create_directories(o.trace, failed);
     if (failed) throw Error(Code::io, cat(o.trace, ": cannot create the folder: ", failed.message()));
   }
+  int traced = 0;  // files sort in the order of execution
   const auto listener = [&](std::string_view name, const Tensor& value) {
     const int64_t rows = value.shape()[0], cols = rows ? value.numel() / rows : 0;
     const std::vector<float> values = as_floats(value);
-    write_file(std::filesystem::path(o.trace) / cat(name, ".npy"),
+    const std::string number = cat(10000 + traced++).substr(1);
+    write_file(std::filesystem::path(o.trace) / cat(number, ".", name, ".npy"),
                npy_header(rows, cols) +
                    std::string(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)))
         .value();

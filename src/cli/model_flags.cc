@@ -17,9 +17,9 @@ std::vector<Option> model_options(ModelFlags& f) {
           {"--mla", &f.mla, "evaluation of latent attention", {.choices = {"absorbed", "expanded"}}}};
 }
 
-std::unique_ptr<Model> open_model(const ModelFlags& f, const Common& common, bool with_text) {
+ModelOptions options_from(const ModelFlags& f, const Common& common) {
   ModelOptions options;
-  options.threads = common.threads;
+  options.threads = common.threads > 0 ? common.threads : usable_cores();
   options.context = f.context;
   options.exact = f.compute != "auto";
   options.ref = f.compute == "ref";
@@ -27,6 +27,11 @@ std::unique_ptr<Model> open_model(const ModelFlags& f, const Common& common, boo
   options.cache_type = f.cache == "f32" || f.compute == "f32" ? DType::f32
                        : f.cache == "bf16"                    ? DType::bf16
                                                               : DType::f16;
+  return options;
+}
+
+std::unique_ptr<Model> open_model(const ModelFlags& f, const Common& common, bool with_text) {
+  ModelOptions options = options_from(f, common);
   options.with_text = with_text;
   return Model::load(resolve_model(f.model).value(), options).value();
 }

@@ -19,6 +19,7 @@ struct ModelFlags {
 
 // --ctx, --compute, --cache-type, --mla
 std::vector<Option> model_options(ModelFlags& flags);
+ModelOptions options_from(const ModelFlags& flags, const Common& common);
 std::unique_ptr<Model> open_model(const ModelFlags& flags, const Common& common, bool with_text = true);
 
 struct SamplingFlags {
