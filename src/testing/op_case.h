@@ -181,7 +181,7 @@ inline std::string check_here(const OpCase& test, const std::vector<Bytes>& want
     if (!fault.empty()) return cat(fault, " (", threads, " threads)");
   }
   for (const std::vector<int32_t>& tokens : other_batches(test.tokens)) {
-    const std::vector<Bytes> got = run(test, DeviceKind::cpu, tokens, 2, fault);
+    const std::vector<Bytes> got = run(test, DeviceKind::cpu, tokens, 1, fault);
     if (fault.empty()) fault = compare_rows(test, first, got, tokens);
     if (!fault.empty()) return cat(fault, " (batch of ", tokens.size(), " from token ", tokens[0], ")");
   }

@@ -10,7 +10,8 @@
 namespace jevons::cpu {
 namespace {
 
-constexpr float kLowest = -std::numeric_limits<float>::infinity();
+constexpr float kLowest = -std::numeric_limits<float>::infinity();  // taken, or in a group that is out
+constexpr float kHopeless = -1e30f;                                 // NaN and worse count as this
 
 void score(RouteArgs::Scoring scoring, const float* logits, int64_t n, float* s) {
   if (scoring == RouteArgs::Scoring::sigmoid) {
@@ -58,6 +59,8 @@ void route_token(const RouteArgs& args, const float* logits, int64_t experts, in
   selection = s;
   if (args.bias)
     for (size_t e = 0; e < s.size(); ++e) selection[e] += args.bias.as<float>()[e];
+  for (float& v : selection)
+    if (!(v > kHopeless)) v = kHopeless;
   if (args.groups > 1) drop_groups(args, selection.data(), experts);
   float sum = 0;
   for (int64_t a = 0; a < slots; ++a) {
