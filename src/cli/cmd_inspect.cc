@@ -98,7 +98,8 @@ int run(const Options& o, const Common& common) {
   text += cat("vocabulary     ", config.vocab_size, " tokens\ncontext        up to ", config.max_position_embeddings,
               " tokens\nstored as      ");
   bool first = true;
-  for (const auto& [type, sum] : types_json(checkpoint).as_object()) {
+  const Json types = types_json(checkpoint);
+  for (const auto& [type, sum] : types.as_object()) {
     text += cat(first ? "" : ", ", type, " ", bytes(sum.at("bytes").as_int()));
     first = false;
   }
