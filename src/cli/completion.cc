@@ -11,7 +11,8 @@ namespace {
 // Positional arguments that may be a name in the store.
 bool takes_model(const Command& command) {
   return std::ranges::any_of(command.options, [](const Option& option) {
-    return option.names()[0] == "MODEL" || option.names()[0] == "NAME" || option.names()[0] == "IN";
+    const std::string& name = option.names()[0];
+    return name.starts_with("MODEL") || name == "NAME" || name == "IN";
   });
 }
 
