@@ -47,13 +47,21 @@ class Chat {
     note(
         cat("talking with ", model_->checkpoint().path().filename().string(), "; /help lists commands, Ctrl-D leaves"));
     LineInput input;
-    while (auto line = input.read("> ")) {
-      if (interrupted()) break;
-      if (line->rfind("\"\"\"", 0) == 0 && !read_block(input, *line)) break;
+    for (bool warned = false;;) {
+      auto line = input.read("> ");
+      if (interrupted()) {  // Ctrl-C at the prompt: the second one in a row leaves
+        if (std::exchange(warned, true)) return 130;
+        clear_interrupt();
+        note("Ctrl-C again leaves, and so does Ctrl-D");
+        continue;
+      }
+      if (!line) return 0;
+      warned = false;
+      if (line->rfind("\"\"\"", 0) == 0 && !read_block(input, *line)) return 0;
       if (line->find_first_not_of(" \t") == std::string::npos) continue;
       try {
         if ((*line)[0] == '/') {
-          if (!command(*line)) break;
+          if (!command(*line)) return 0;
           continue;
         }
         messages_.push_back(Json::Object{{"role", "user"}, {"content", *line}});
@@ -63,7 +71,6 @@ class Chat {
         drop_open_question();
       }
     }
-    return interrupted() ? 130 : 0;
   }
 
  private:

@@ -10,7 +10,7 @@
 namespace jevons {
 namespace {
 
-constexpr int64_t kBaseBytes = int64_t{24} << 20;  // program, libraries, thread stacks, tables; measured
+constexpr int64_t kBaseBytes = int64_t{17} << 20;  // program, libraries, thread stacks, tables: measured
 
 // Widest row of activations times what lives at once in a step, as Decoder::hidden allocates it.
 int64_t step_bytes(const Config& c, int64_t tokens, int64_t unit) {
