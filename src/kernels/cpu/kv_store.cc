@@ -1,12 +1,26 @@
 #include <cstring>
 
 #include "kernels/checks.h"
+#include "kernels/cpu/isa.h"
 #include "kernels/cpu/rows.h"
 #include "kernels/kv_layout.h"
 #include "tensor/half.h"
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 namespace jevons::cpu {
 namespace {
+
+#if defined(__x86_64__)
+JEVONS_AVX2 int64_t narrow_f16_avx2(const float* from, int64_t n, uint16_t* to) {
+  int64_t i = 0;
+  for (; i + 8 <= n; i += 8)
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to + i),
+                     _mm256_cvtps_ph(_mm256_loadu_ps(from + i), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+  return i;
+}
+#endif
 
 void narrow(DType dtype, const float* from, int64_t n, std::byte* to) {
   if (dtype == DType::f32) {
@@ -14,7 +28,11 @@ void narrow(DType dtype, const float* from, int64_t n, std::byte* to) {
     return;
   }
   auto* half = reinterpret_cast<uint16_t*>(to);
-  for (int64_t i = 0; i < n; ++i) half[i] = dtype == DType::f16 ? f32_to_f16(from[i]) : f32_to_bf16(from[i]);
+  int64_t i = 0;
+#if defined(__x86_64__)
+  if (dtype == DType::f16 && current_isa() >= Isa::avx2) i = narrow_f16_avx2(from, n, half);
+#endif
+  for (; i < n; ++i) half[i] = dtype == DType::f16 ? f32_to_f16(from[i]) : f32_to_bf16(from[i]);
 }
 
 }  // namespace

@@ -20,6 +20,17 @@ float sum_of_squares(const float* x, int64_t width) {
   return lane[0];
 }
 
+// out may be x. Whole blocks are read before they are written, so that the compiler can use vectors.
+void scale_row(const float* x, const float* weight, float factor, int64_t width, float* out) {
+  int64_t c = 0;
+  for (; c + kLanes <= width; c += kLanes) {
+    float block[kLanes];
+    for (int64_t i = 0; i < kLanes; ++i) block[i] = x[c + i] * factor * weight[c + i];
+    for (int64_t i = 0; i < kLanes; ++i) out[c + i] = block[i];
+  }
+  for (; c < width; ++c) out[c] = x[c] * factor * weight[c];
+}
+
 }  // namespace
 
 void rms_norm(const Env& env, const RmsNormArgs& args) {
@@ -32,7 +43,7 @@ void rms_norm(const Env& env, const RmsNormArgs& args) {
       const float* row = x + n * d;
       const float mean = sum_of_squares(row, d) / static_cast<float>(d);
       const float factor = 1.0f / std::sqrt(mean + static_cast<float>(args.eps));
-      for (int64_t i = 0; i < d; ++i) out[n * d + i] = row[i] * factor * weight[i];
+      scale_row(row, weight, factor, d, out + n * d);
     }
   });
 }
