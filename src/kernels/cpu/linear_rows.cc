@@ -52,36 +52,51 @@ JEVONS_AVX2_INLINE __m256i tail_mask(int64_t live) {
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(live)), lane);
 }
 
-// Eight weights as floats, straight from memory.
+// Eight weights from column c on as floats, straight from memory.
 struct FromF32 {
   using Element = float;
-  JEVONS_AVX2_INLINE static __m256 load(const Element* p) { return _mm256_loadu_ps(p); }
+  JEVONS_AVX2_INLINE __m256 load(const Element* p, int64_t) const { return _mm256_loadu_ps(p); }
 };
 struct FromF16 {
   using Element = uint16_t;
-  JEVONS_AVX2_INLINE static __m256 load(const Element* p) {
+  JEVONS_AVX2_INLINE __m256 load(const Element* p, int64_t) const {
     return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
   }
 };
 struct FromBf16 {
   using Element = uint16_t;
-  JEVONS_AVX2_INLINE static __m256 load(const Element* p) {
+  JEVONS_AVX2_INLINE __m256 load(const Element* p, int64_t) const {
     const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
     return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
   }
 };
 
+// E4M3 to f16 by a shift: sign | exponent and mantissa << 7 is code * 2^-8, subnormals included, exact in f32; the NaN
+// code 0x7f, and only it, carries into bit 14 when 0x80 is added, which makes it an f16 NaN. The factor 2^8 joins the
+// block's scale, so the one rounding is that of code * scale.
+struct FromFp8 {
+  using Element = uint8_t;
+  const float* scale;  // of the row, one per 128 columns
+  JEVONS_AVX2_INLINE __m256 load(const Element* p, int64_t c) const {
+    const __m128i code = _mm_cvtepi8_epi16(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+    const __m128i half = _mm_and_si128(_mm_slli_epi16(code, 7), _mm_set1_epi16(static_cast<int16_t>(0xbf80)));
+    const __m128i nan = _mm_and_si128(_mm_add_epi16(half, _mm_set1_epi16(0x80)), _mm_set1_epi16(0x4000));
+    return _mm256_mul_ps(_mm256_cvtph_ps(_mm_or_si128(half, nan)), _mm256_set1_ps(scale[c / 128] * 256.0f));
+  }
+};
+
 // The last `live` weights of a row, then zeros.
 template <class Source>
-JEVONS_AVX2_INLINE __m256 load_tail(const typename Source::Element* p, int64_t live) {
+JEVONS_AVX2_INLINE __m256 load_tail(const Source& source, const typename Source::Element* p, int64_t c, int64_t live) {
   typename Source::Element last[8] = {};
   if (live > 0) std::memcpy(last, p, static_cast<size_t>(std::min<int64_t>(live, 8)) * sizeof(last[0]));
-  return Source::load(last);
+  return source.load(last, live > 0 ? c : 0);
 }
 
 // R rows x T tokens. Registers at 2 x 3: 12 sums, 2 halves of a row, 1 of a token.
 template <class Source, int R, int T>
-JEVONS_AVX2 void dot_tile_avx2(const typename Source::Element* w, int64_t cols, const float* const* x, float* out) {
+JEVONS_AVX2 void dot_tile_avx2(const Source& source, const typename Source::Element* w, int64_t cols,
+                               const float* const* x, float* out) {
   __m256 sum[R][T][2];
   JEVONS_UNROLL
   for (int r = 0; r < R; ++r) JEVONS_UNROLL
@@ -94,7 +109,7 @@ JEVONS_AVX2 void dot_tile_avx2(const typename Source::Element* w, int64_t cols, 
     for (int t = 0; t < T; ++t) b[t] = _mm256_loadu_ps(x[t] + c + 8 * h);
     JEVONS_UNROLL
     for (int r = 0; r < R; ++r) {
-      const __m256 a = Source::load(w + r * cols + c + 8 * h);
+      const __m256 a = source.load(w + r * cols + c + 8 * h, c);
       JEVONS_UNROLL
       for (int t = 0; t < T; ++t) sum[r][t][h] = _mm256_fmadd_ps(a, b[t], sum[r][t][h]);
     }
@@ -102,7 +117,7 @@ JEVONS_AVX2 void dot_tile_avx2(const typename Source::Element* w, int64_t cols, 
   for (int h = 0; h < 2 && c < cols; ++h)
     for (int r = 0; r < R; ++r) {
       const int64_t at = c + 8 * h;
-      const __m256 a = load_tail<Source>(w + r * cols + at, cols - at);
+      const __m256 a = load_tail(source, w + r * cols + at, at, cols - at);
       for (int t = 0; t < T; ++t)
         sum[r][t][h] = _mm256_fmadd_ps(a, _mm256_maskload_ps(x[t] + at, tail_mask(cols - at)), sum[r][t][h]);
     }
@@ -112,53 +127,37 @@ JEVONS_AVX2 void dot_tile_avx2(const typename Source::Element* w, int64_t cols, 
 }
 
 template <class Source, int R>
-JEVONS_AVX2 int64_t dot_tokens_avx2(const typename Source::Element* w, int64_t cols, const float* const* x,
-                                    int64_t count, float* out) {
+JEVONS_AVX2 int64_t dot_tokens_avx2(const Source& source, const typename Source::Element* w, int64_t cols,
+                                    const float* const* x, int64_t count, float* out) {
   int64_t t = 0;
   if constexpr (R <= 2) {
-    for (; t + 3 <= count; t += 3) dot_tile_avx2<Source, R, 3>(w, cols, x + t, out + t * kLanes);
-    if (t + 2 <= count) dot_tile_avx2<Source, R, 2>(w, cols, x + t, out + t * kLanes), t += 2;
+    for (; t + 3 <= count; t += 3) dot_tile_avx2<Source, R, 3>(source, w, cols, x + t, out + t * kLanes);
+    if (t + 2 <= count) dot_tile_avx2<Source, R, 2>(source, w, cols, x + t, out + t * kLanes), t += 2;
   }
-  for (; t < count; ++t) dot_tile_avx2<Source, R, 1>(w, cols, x + t, out + t * kLanes);
+  for (; t < count; ++t) dot_tile_avx2<Source, R, 1>(source, w, cols, x + t, out + t * kLanes);
   return R;
 }
 
 template <class Source>
-JEVONS_AVX2 void dot_avx2(const std::byte* bytes, int64_t rows, int64_t cols, const float* const* x, int64_t count,
-                          float* out) {
+JEVONS_AVX2 void dot_avx2(const Source& source, const std::byte* bytes, int64_t rows, int64_t cols,
+                          const float* const* x, int64_t count, float* out) {
   const auto* w = reinterpret_cast<const typename Source::Element*>(bytes);
   for (int64_t r = 0; r < rows;) {
     const auto* from = w + r * cols;
     if (count == 1 && r + 4 <= rows)
-      r += dot_tokens_avx2<Source, 4>(from, cols, x, count, out + r);
+      r += dot_tokens_avx2<Source, 4>(source, from, cols, x, count, out + r);
     else if (r + 2 <= rows)
-      r += dot_tokens_avx2<Source, 2>(from, cols, x, count, out + r);
+      r += dot_tokens_avx2<Source, 2>(source, from, cols, x, count, out + r);
     else
-      r += dot_tokens_avx2<Source, 1>(from, cols, x, count, out + r);
+      r += dot_tokens_avx2<Source, 1>(source, from, cols, x, count, out + r);
   }
 }
 
 template <class Source>
-JEVONS_AVX2 int64_t widen_avx2(const std::byte* bytes, int64_t n, float* out) {
+JEVONS_AVX2 int64_t widen_avx2(const Source& source, const std::byte* bytes, int64_t n, float* out) {
   const auto* in = reinterpret_cast<const typename Source::Element*>(bytes);
   int64_t i = 0;
-  for (; i + 8 <= n; i += 8) _mm256_storeu_ps(out + i, Source::load(in + i));
-  return i;
-}
-
-// E4M3 to f16 by a shift: sign | exponent and mantissa << 7 is code * 2^-8 (subnormals included), exact in f32; NaN
-// (0x7f) is put back by hand. The factor 2^8 then joins the scale, which rounds once as code * scale does.
-JEVONS_AVX2 int64_t widen_fp8_avx2(const uint8_t* in, int64_t n, float scale, float* out) {
-  const __m256 factor = _mm256_set1_ps(256.0f), scales = _mm256_set1_ps(scale);
-  int64_t i = 0;
-  for (; i + 8 <= n; i += 8) {
-    const __m128i code = _mm_cvtepu8_epi16(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(in + i)));
-    const __m128i rest = _mm_and_si128(code, _mm_set1_epi16(0x7f));
-    const __m128i nan = _mm_and_si128(_mm_cmpeq_epi16(rest, _mm_set1_epi16(0x7f)), _mm_set1_epi16(0x7e00));
-    const __m128i sign = _mm_slli_epi16(_mm_andnot_si128(_mm_set1_epi16(0x7f), code), 8);
-    const __m128i half = _mm_or_si128(_mm_or_si128(sign, _mm_slli_epi16(rest, 7)), nan);
-    _mm256_storeu_ps(out + i, _mm256_mul_ps(_mm256_mul_ps(_mm256_cvtph_ps(half), factor), scales));
-  }
+  for (; i + 8 <= n; i += 8) _mm256_storeu_ps(out + i, source.load(in + i, i));
   return i;
 }
 
@@ -167,7 +166,7 @@ JEVONS_AVX2 int64_t widen_fp8_avx2(const uint8_t* in, int64_t n, float scale, fl
 void widen_half(const std::byte* in, int64_t n, bool is_bf16, float* out) {
   int64_t i = 0;
 #if defined(__x86_64__)
-  if (current_isa() >= Isa::avx2) i = is_bf16 ? widen_avx2<FromBf16>(in, n, out) : widen_avx2<FromF16>(in, n, out);
+  if (current_isa() >= Isa::avx2) i = is_bf16 ? widen_avx2(FromBf16{}, in, n, out) : widen_avx2(FromF16{}, in, n, out);
 #endif
   for (; i < n; ++i) {
     uint16_t bits;
@@ -176,12 +175,17 @@ void widen_half(const std::byte* in, int64_t n, bool is_bf16, float* out) {
   }
 }
 
-void widen_fp8(const uint8_t* in, int64_t n, float scale, float* out) {
+// One row; `scale` per 128 columns.
+void widen_fp8(const std::byte* in, int64_t n, const float* scale, float* out) {
   int64_t i = 0;
 #if defined(__x86_64__)
-  if (current_isa() >= Isa::avx2) i = widen_fp8_avx2(in, n, scale, out);
+  if (current_isa() >= Isa::avx2) i = widen_avx2(FromFp8{scale}, in, n, out);
 #endif
-  for (; i < n; ++i) out[i] = f8e4m3_to_f32(in[i]) * scale;
+  for (; i < n; ++i) out[i] = f8e4m3_to_f32(std::to_integer<uint8_t>(in[i])) * scale[i / 128];
+}
+
+const float* fp8_scales(const Weight& weight, int64_t matrix, int64_t row) {
+  return weight.block_scale[static_cast<size_t>(matrix)] + row / 128 * ((weight.cols + 127) / 128);
 }
 
 }  // namespace
@@ -196,13 +200,8 @@ void widen_row(const Weight& weight, int64_t matrix, int64_t row, float* out) {
     case Pack::f16:
     case Pack::bf16:
       return widen_half(bytes, cols, weight.pack == Pack::bf16, out);
-    case Pack::fp8_block128: {
-      const float* scale = weight.block_scale[static_cast<size_t>(matrix)] + row / 128 * ((cols + 127) / 128);
-      for (int64_t c = 0; c < cols; c += 128)
-        widen_fp8(reinterpret_cast<const uint8_t*>(bytes) + c, std::min<int64_t>(128, cols - c), scale[c / 128],
-                  out + c);
-      return;
-    }
+    case Pack::fp8_block128:
+      return widen_fp8(bytes, cols, fp8_scales(weight, matrix, row), out);
     default:
       dequantize_row(weight.pack, bytes, cols, out);
   }
@@ -211,7 +210,7 @@ void widen_row(const Weight& weight, int64_t matrix, int64_t row, float* out) {
 void dot_rows(const float* w, int64_t rows, int64_t cols, const float* const* x, int64_t count, float* out) {
 #if defined(__x86_64__)
   if (current_isa() >= Isa::avx2)
-    return dot_avx2<FromF32>(reinterpret_cast<const std::byte*>(w), rows, cols, x, count, out);
+    return dot_avx2(FromF32{}, reinterpret_cast<const std::byte*>(w), rows, cols, x, count, out);
 #endif
   dot_portable(w, rows, cols, x, count, out);
 }
@@ -221,10 +220,12 @@ bool dot_stored_rows(const Weight& weight, int64_t matrix, int64_t row, int64_t 
 #if defined(__x86_64__)
   const std::byte* bytes = weight.data[static_cast<size_t>(matrix)] + row * row_bytes(weight.pack, weight.cols);
   if (current_isa() < Isa::avx2) return false;
-  if (weight.pack == Pack::f32) return dot_avx2<FromF32>(bytes, rows, weight.cols, x, count, out), true;
+  if (weight.pack == Pack::f32) return dot_avx2(FromF32{}, bytes, rows, weight.cols, x, count, out), true;
   if (count > kStoredTokens) return false;
-  if (weight.pack == Pack::f16) return dot_avx2<FromF16>(bytes, rows, weight.cols, x, count, out), true;
-  if (weight.pack == Pack::bf16) return dot_avx2<FromBf16>(bytes, rows, weight.cols, x, count, out), true;
+  if (weight.pack == Pack::f16) return dot_avx2(FromF16{}, bytes, rows, weight.cols, x, count, out), true;
+  if (weight.pack == Pack::bf16) return dot_avx2(FromBf16{}, bytes, rows, weight.cols, x, count, out), true;
+  if (weight.pack == Pack::fp8_block128)
+    return dot_avx2(FromFp8{fp8_scales(weight, matrix, row)}, bytes, rows, weight.cols, x, count, out), true;
 #endif
   return false;
 }
