@@ -47,16 +47,16 @@ class Chat {
     note(
         cat("talking with ", model_->checkpoint().path().filename().string(), "; /help lists commands, Ctrl-D leaves"));
     LineInput input;
-    for (bool warned = false;;) {
+    for (;;) {
       auto line = input.read("> ");
       if (interrupted()) {  // Ctrl-C at the prompt: the second one in a row leaves
-        if (std::exchange(warned, true)) return 130;
+        if (std::exchange(warned_, true)) return 130;
         clear_interrupt();
         note("Ctrl-C again leaves, and so does Ctrl-D");
         continue;
       }
       if (!line) return 0;
-      warned = false;
+      warned_ = false;
       if (line->rfind("\"\"\"", 0) == 0 && !read_block(input, *line)) return 0;
       if (line->find_first_not_of(" \t") == std::string::npos) continue;
       try {
@@ -183,7 +183,7 @@ class Chat {
     messages_.push_back(std::move(message));
     explain(out);
     if (out.finish == Finish::interrupted)
-      clear_interrupt(), note("stopped; what was said so far is kept, Ctrl-C again leaves");
+      clear_interrupt(), warned_ = true, note("stopped; what was said so far is kept, Ctrl-C again leaves");
     if (out.finish == Finish::length && o_.max_tokens == 0) note("the context is full; /new begins a new conversation");
     return true;
   }
@@ -207,6 +207,7 @@ class Chat {
   std::unique_ptr<Model> model_;
   Json messages_;
   std::string why_;
+  bool warned_ = false;  // the next Ctrl-C at the prompt leaves
 };
 
 }  // namespace
