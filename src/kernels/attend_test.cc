@@ -266,6 +266,39 @@ TEST(Attend, LaterPositionsHaveNoEffect) {
   for (size_t i = 20 * 3 * 16; i < out.size(); ++i) ASSERT_TRUE(std::isnan(out[i])) << i;
 }
 
+// ref against the formula written out: weights exp(scale q . k) of all positions, divided by their sum, times values.
+TEST(Composite, RefAttendIsSoftmaxTimesValues) {
+  for (const bool latent : {false, true}) {
+    Cached c({4, 2, 6, 5, latent, 3, DType::f32}, {11, 8});
+    const KvLayer layer = c.layer(DType::f64);
+    Exec exec(1);
+    Arena arena;
+    const Env env{exec, arena};
+    for (size_t i = 0; i < 2; ++i) store(kernels(DeviceKind::ref), env, c, layer, i, 0, c.lengths[i], DType::f64);
+    const std::vector<double> q = random_values(5, 2 * 4 * 6);
+    const Tokens query(q, 0, 2, 4, 6, DType::f64);
+    const int32_t position[] = {7, 10}, sequence[] = {1, 0};
+    std::vector<double> out(2 * 4 * 5);
+    ref::attend(env, {query.tensor,
+                      {2, position, sequence, c.pages.data()},
+                      layer,
+                      0.4,
+                      Tensor(out.data(), Shape{2, 4, 5}, DType::f64)});
+    for (int64_t row = 0; row < 8; ++row) {
+      const size_t s = sequence[row / 4];
+      std::vector<double> want(5);
+      double sum = 0;
+      for (int64_t j = 0; j <= position[row / 4]; ++j) {
+        double dot = 0;
+        for (int64_t i = 0; i < 6; ++i) dot += q[row * 6 + i] * c.keys[s][(j * 2 + row % 4 / 2) * 6 + i];
+        sum += std::exp(0.4 * dot);
+        for (int64_t i = 0; i < 5; ++i) want[i] += std::exp(0.4 * dot) * value_of(c, s, j, row % 4 / 2, i);
+      }
+      for (int64_t i = 0; i < 5; ++i) EXPECT_NEAR(out[row * 5 + i], want[i] / sum, 1e-14);
+    }
+  }
+}
+
 TEST(KvStore, RoundsToTheCache) {
   for (const DType dtype : {DType::f32, DType::f16, DType::bf16})
     for (const Isa isa : supported_isas()) {
