@@ -133,7 +133,8 @@ Result<std::string> Model::prompt(const Json& messages, const Json& tools, bool 
     return Error(Code::unsupported,
                  cat(checkpoint_.path().string(), " has no chat template; continue plain text with --raw"));
   Json extra = Json::object();
-  if (!think) extra["enable_thinking"] = false;
+  if (!think) extra["enable_thinking"] = false;                    // Qwen3: on unless told otherwise
+  if (template_->mentions("thinking")) extra["thinking"] = think;  // DeepSeek V3.1: off unless told otherwise
   JEVONS_TRY(std::string text, template_->render(messages, tools, true, extra));
   if (!think && prompt_opens_thought(text)) text += "\n</think>\n\n";
   return text;
