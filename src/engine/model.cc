@@ -90,18 +90,24 @@ Result<std::unique_ptr<Model>> Model::load(const std::filesystem::path& path, co
   return model;
 }
 
+Result<ChatTemplate> load_chat_template(const Checkpoint& checkpoint, const Tokenizer& tokenizer) {
+  JEVONS_TRY(auto source, checkpoint.chat_template());
+  Json specials = Json::object();
+  if (const auto bos = tokenizer.bos()) specials["bos_token"] = tokenizer.token_bytes(*bos);
+  if (!tokenizer.eos().empty()) specials["eos_token"] = tokenizer.token_bytes(tokenizer.eos().front());
+  const bool chat_ml = tokenizer.find("<|im_start|>") && tokenizer.find("<|im_end|>");
+  return ChatTemplate::of_model(std::move(source), std::move(specials), chat_ml);
+}
+
 Status Model::load_text() {
   JEVONS_TRY(tokenizer_, checkpoint_.tokenizer());
   for (int32_t id : tokenizer_->eos()) stop_ids_.push_back(id);
   for (int64_t id : config().eos_token_ids) stop_ids_.push_back(static_cast<int32_t>(id));
-  JEVONS_TRY(auto source, checkpoint_.chat_template());
-  Json specials = Json::object();
-  if (const auto bos = tokenizer_->bos()) specials["bos_token"] = tokenizer_->token_bytes(*bos);
-  if (!tokenizer_->eos().empty()) specials["eos_token"] = tokenizer_->token_bytes(tokenizer_->eos().front());
-  const bool chat_ml = tokenizer_->find("<|im_start|>") && tokenizer_->find("<|im_end|>");
-  if (source || chat_ml) {
-    JEVONS_TRY(template_, ChatTemplate::of_model(std::move(source), std::move(specials), chat_ml));
-  }
+  auto chat = load_chat_template(checkpoint_, *tokenizer_);
+  if (chat.ok())
+    template_ = std::move(chat).value();
+  else
+    no_template_ = chat.error().within(checkpoint_.path().string());
   JEVONS_TRY(const Json generation, checkpoint_.generation_config());
   read_generation_config(generation);
   std::sort(stop_ids_.begin(), stop_ids_.end());
@@ -129,9 +135,7 @@ void Model::read_generation_config(const Json& config) {
 }
 
 Result<std::string> Model::prompt(const Json& messages, const Json& tools, bool think) const {
-  if (!template_)
-    return Error(Code::unsupported,
-                 cat(checkpoint_.path().string(), " has no chat template; continue plain text with --raw"));
+  if (!template_) return *no_template_;
   Json extra = Json::object();
   if (!think) extra["enable_thinking"] = false;                    // Qwen3: on unless told otherwise
   if (template_->mentions("thinking")) extra["thinking"] = think;  // DeepSeek V3.1: off unless told otherwise

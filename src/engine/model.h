@@ -38,7 +38,7 @@ class Model {
   Sampling default_sampling() const { return sampling_; }
 
   // The prompt text of a conversation. `think` off: templates that know enable_thinking get false; one that opens a
-  // thought has it closed at once. An error if the model has no template.
+  // thought has it closed at once. An error if the model has no usable template.
   Result<std::string> prompt(const Json& messages, const Json& tools, bool think) const;
 
  private:
@@ -50,10 +50,14 @@ class Model {
   std::optional<Decoder> decoder_;
   std::optional<Tokenizer> tokenizer_;
   std::optional<ChatTemplate> template_;
+  std::optional<Error> no_template_;  // why there is none; text can still be continued
   std::unique_ptr<Engine> engine_;
   std::vector<int32_t> stop_ids_;
   Sampling sampling_;
 };
+
+// The chat template of a checkpoint with its special tokens; an error if the template cannot be used or there is none.
+Result<ChatTemplate> load_chat_template(const Checkpoint& checkpoint, const Tokenizer& tokenizer);
 
 // What a run holds in memory at most, predicted from the files alone.
 struct MemoryPlan {
