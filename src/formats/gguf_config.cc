@@ -75,7 +75,7 @@ void add_deepseek(const Reader& in, Json& config) {
   config["num_key_value_heads"] = in.need("attention.head_count");
   config["first_k_dense_replace"] = in.integer("leading_dense_block_count").value_or(0);
   config["n_shared_experts"] = in.integer("expert_shared_count").value_or(0);
-  config["routed_scaling_factor"] = in.number("expert_weights_scale").value_or(1);
+  config["routed_scaling_factor"] = decimal(in.number("expert_weights_scale").value_or(1));
   config["norm_topk_prob"] = in.gguf().boolean(in.key("expert_weights_norm")).value_or(false);
   const bool sigmoid = in.integer("expert_gating_func").value_or(1) == 2;
   config["model_type"] = sigmoid ? "deepseek_v3" : "deepseek_v2";

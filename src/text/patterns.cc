@@ -97,12 +97,12 @@ std::string escaped_newlines(std::string_view pattern) {
   return out;
 }
 
-Result<Family> family(std::string_view pre) {
+Result<GgufFamily> family(std::string_view pre) {
   std::string known;
   for (const Entry& entry : kFamilies) {
     if (!pre.empty() && pre.find(' ') == std::string_view::npos &&
         cat(" ", entry.names, " ").find(cat(" ", pre, " ")) != std::string::npos)
-      return Family{entry.pre_tokenizer(), entry.nfc, entry.ignore_merges};
+      return GgufFamily{entry.pre_tokenizer(), entry.nfc, entry.ignore_merges};
     known += cat(known.empty() ? "" : " ", entry.names);
   }
   return Error(Code::unsupported,

@@ -16,13 +16,13 @@ extern const char* const kDeepseek3Patterns[3];
 // \r and \n written as such: the files write some patterns with the characters themselves, some with the escapes.
 std::string escaped_newlines(std::string_view pattern);
 
-struct Family {
+struct GgufFamily {
   Json pre_tokenizer;
   bool nfc;            // texts are brought to normalisation form C
   bool ignore_merges;  // a word that is itself a token is taken whole
 };
 
 // By the value of `tokenizer.ggml.pre`. An unknown name is an error that lists the known ones.
-Result<Family> family(std::string_view pre);
+Result<GgufFamily> family(std::string_view pre);
 
 }  // namespace jevons

@@ -290,7 +290,7 @@ Result<Tokenizer> load_gguf(GgufVocab vocab) {
     return Error(Code::too_large, cat("tokenizer.ggml.tokens has ", vocab.tokens.size(), " entries; at most ",
                                       kMaxVocab - 1, " are accepted"));
   TokenizerParts parts;
-  JEVONS_TRY(const Family known, family(vocab.pre));
+  JEVONS_TRY(const GgufFamily known, family(vocab.pre));
   JEVONS_TRY(parts.pre, PreTokenizer::from_json(known.pre_tokenizer));
   if (known.nfc) parts.normalizers.push_back(TokenizerParts::Normal::nfc);
   parts.ignore_merges = known.ignore_merges;

@@ -1,0 +1,106 @@
+#include "models/convert.h"
+
+#include <map>
+
+#include "base/progress.h"
+#include "base/strings.h"
+#include "formats/safetensors_write.h"
+#include "models/checkpoint.h"
+#include "models/hf_from_gguf.h"
+#include "models/quantize.h"
+#include "models/write_tensors.h"
+
+namespace jevons {
+namespace {
+
+bool plain(Pack pack) { return pack == Pack::f32 || pack == Pack::f16 || pack == Pack::bf16; }
+
+// The type of most numbers in matrices.
+Pack usual_pack(const Checkpoint& checkpoint) {
+  std::map<Pack, int64_t> values;
+  for (const TensorEntry& entry : checkpoint.tensors())
+    if (entry.pack && entry.shape.size() > 1) values[*entry.pack] += entry.numel();
+  Pack best = Pack::f32;
+  int64_t most = 0;
+  for (const auto& [pack, count] : values)
+    if (count > most) most = count, best = pack;
+  return best == Pack::fp8_block128 ? Pack::bf16 : plain(best) ? best : Pack::f32;
+}
+
+std::string_view torch_name(Pack pack) {
+  return pack == Pack::bf16 ? "bfloat16" : pack == Pack::f16 ? "float16" : "float32";
+}
+
+Status write_json(const std::filesystem::path& path, const Json& json) { return write_file(path, json.dump(2) + "\n"); }
+
+Result<ConvertReport> write_safetensors(const std::vector<TensorJob>& jobs, const std::filesystem::path& path,
+                                        Exec& exec) {
+  SafetensorsWriter writer;
+  uint64_t values = 0;
+  for (const TensorJob& job : jobs) {
+    writer.add_tensor(job.source.name, job.source.shape, job.pack);
+    values += static_cast<uint64_t>(job.source.rows() * job.source.cols());
+  }
+  JEVONS_TRY_STATUS(check_space(path, writer.data_bytes()));
+  JEVONS_TRY_STATUS(writer.create(path));
+  Progress progress("converting", values);
+  PackError ignored;
+  const auto sink = [&](const void* data, size_t size) { return writer.write(data, size); };
+  for (const TensorJob& job : jobs) JEVONS_TRY_STATUS(write_tensor(job, sink, exec, progress, ignored));
+  JEVONS_TRY_STATUS(writer.finish());
+  return ConvertReport{static_cast<int64_t>(jobs.size()), writer.data_bytes()};
+}
+
+// config.json comes last: a folder without it is no checkpoint.
+Result<ConvertReport> to_folder(const Checkpoint& checkpoint, const std::filesystem::path& out,
+                                std::optional<Pack> type, Exec& exec) {
+  if (std::filesystem::exists(out / "config.json"))
+    return Error(Code::invalid, cat(out.string(), " holds a model already; choose another folder or remove it"));
+  JEVONS_TRY(Json config, hf_config(checkpoint, torch_name(type.value_or(usual_pack(checkpoint)))));
+  JEVONS_TRY(std::vector<TensorSource> sources, hf_tensors(checkpoint));
+  std::optional<HfTokenizer> tokenizer;
+  if (checkpoint.gguf()->text("tokenizer.ggml.model").value_or("no_vocab") != "no_vocab") {
+    JEVONS_TRY(tokenizer, hf_tokenizer(*checkpoint.gguf()));
+  }
+  std::vector<TensorJob> jobs;
+  for (TensorSource& source : sources) {
+    const Pack stored = source.stored_pack().value_or(Pack::f32);
+    jobs.push_back({std::move(source), type.value_or(plain(stored) ? stored : Pack::f32)});
+  }
+  std::error_code failed;
+  std::filesystem::create_directories(out, failed);
+  if (failed) return Error(Code::io, cat(out.string(), ": cannot be made a folder: ", failed.message()));
+  JEVONS_TRY(ConvertReport report, write_safetensors(jobs, out / "model.safetensors", exec));
+  if (tokenizer) {
+    JEVONS_TRY_STATUS(write_json(out / "tokenizer.json", tokenizer->tokenizer));
+    JEVONS_TRY_STATUS(write_json(out / "tokenizer_config.json", tokenizer->tokenizer_config));
+    JEVONS_TRY_STATUS(write_json(out / "generation_config.json", tokenizer->generation_config));
+  }
+  JEVONS_TRY_STATUS(write_json(out / "config.json", config));
+  return report;
+}
+
+}  // namespace
+
+Result<ConvertReport> convert(const std::filesystem::path& in, const std::filesystem::path& out, std::string_view type,
+                              Exec& exec) {
+  std::optional<Pack> pack;
+  if (!type.empty()) {
+    pack = pack_from_name(type);
+    if (!pack || !plain(*pack))
+      return Error(Code::usage,
+                   cat("the type ", quote(type), " is not one of f32, f16, bf16; 'jevons quantize' makes the others"));
+  }
+  JEVONS_TRY(Checkpoint checkpoint, Checkpoint::open(in));
+  if (out.extension() == ".gguf") {
+    JEVONS_TRY(QuantizeReport report, quantize(in, out, pack_info(pack.value_or(usual_pack(checkpoint))).name, exec));
+    return ConvertReport{report.tensors, report.bytes};
+  }
+  if (!checkpoint.is_gguf())
+    return Error(Code::usage, cat(in.string(), " is a Hugging Face folder already; give an output that ends in .gguf"));
+  Result<ConvertReport> report = to_folder(checkpoint, out, pack, exec);
+  if (!report.ok()) return report.error().within(in.string());
+  return report;
+}
+
+}  // namespace jevons
