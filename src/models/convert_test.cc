@@ -78,7 +78,7 @@ TEST_P(RoundTrip, TensorsAndConfigComeBack) {
   EXPECT_EQ(config.topk_group, old_config.topk_group);
   EXPECT_EQ(config.topk_method, old_config.topk_method);
   EXPECT_EQ(config.norm_topk_prob, old_config.norm_topk_prob);
-  EXPECT_EQ(config.routed_scaling_factor, old_config.routed_scaling_factor);
+  EXPECT_DOUBLE_EQ(config.routed_scaling_factor, old_config.routed_scaling_factor);
   EXPECT_EQ(config.qk_nope_head_dim, old_config.qk_nope_head_dim);
   EXPECT_EQ(config.v_head_dim, old_config.v_head_dim);
   EXPECT_EQ(config.q_lora_rank, old_config.q_lora_rank);
