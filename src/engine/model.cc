@@ -116,6 +116,12 @@ Status Model::load_text() {
 }
 
 void Model::read_generation_config(const Json& config) {
+  if (config.size() == 0) {
+    // A GGUF says nothing: DeepSeek's advice for R1 and its distilled models, because greedy text repeats itself.
+    sampling_.temperature = 0.6;
+    sampling_.top_p = 0.95;
+    return;
+  }
   const auto number = [&](const char* name, double otherwise) {
     const Json* found = config.find(name);
     return found && found->is_number() ? found->as_double() : otherwise;

@@ -34,7 +34,7 @@ class Model {
   Engine& engine() { return *engine_; }
   Exec& exec() { return exec_; }
   std::vector<int32_t> stop_ids() const { return stop_ids_; }
-  // generation_config.json: temperature, top_k, top_p, ... of the model card; greedy where it says nothing.
+  // generation_config.json: temperature, top_k, top_p, ... of the model card. Without one: temperature 0.6, top-p 0.95.
   Sampling default_sampling() const { return sampling_; }
 
   // The prompt text of a conversation. `think` off: templates that know enable_thinking get false; one that opens a
