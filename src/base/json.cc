@@ -1,5 +1,6 @@
 #include "base/json.h"
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <unordered_set>
@@ -9,7 +10,8 @@
 namespace jevons {
 namespace {
 
-constexpr size_t kMaxDepth = 64;
+// Together they keep any text below about 1.5 GB of memory.
+constexpr size_t kMaxDepth = 64, kMaxValues = size_t{1} << 22, kMaxText = size_t{1} << 28;
 
 // Builds a Json from SAX events, with the checks that the library leaves to its user.
 class Builder : public nlohmann::json_sax<nlohmann::json> {
@@ -59,8 +61,10 @@ class Builder : public nlohmann::json_sax<nlohmann::json> {
     if (parent.is_array()) return &parent.as_array().emplace_back(std::move(value));
     return &parent.as_object().emplace_back(std::move(key_), std::move(value)).second;
   }
-  bool add(Json value) { return add_value(std::move(value)), true; }
+  bool count() { return ++values_ <= kMaxValues || fail(cat("JSON holds more than ", kMaxValues, " values")); }
+  bool add(Json value) { return count() && (add_value(std::move(value)), true); }
   bool open(Json value) {
+    if (!count()) return false;
     if (stack_.size() == kMaxDepth) return fail(cat("JSON is nested deeper than ", kMaxDepth, " levels"));
     keys_.emplace_back();
     stack_.push_back(add_value(std::move(value)));
@@ -70,6 +74,7 @@ class Builder : public nlohmann::json_sax<nlohmann::json> {
 
   std::string_view text_;
   Json root_;
+  size_t values_ = 0;
   std::vector<Json*> stack_;  // open containers; a container does not move while it is open
   std::vector<std::unordered_set<std::string>> keys_;
   std::string key_, error_;
@@ -147,8 +152,8 @@ void write(std::string& out, const Json& value, int indent, int depth) {
 }  // namespace
 
 Result<Json> Json::parse(std::string_view text, size_t max_bytes) {
-  if (text.size() > max_bytes)
-    return Error(Code::too_large, cat("JSON text of ", text.size(), " bytes; at most ", max_bytes, " are accepted"));
+  if (const size_t limit = std::min(max_bytes, kMaxText); text.size() > limit)
+    return Error(Code::too_large, cat("JSON text of ", text.size(), " bytes; at most ", limit, " are accepted"));
   Builder builder(text);
   if (!nlohmann::json::sax_parse(text.begin(), text.end(), &builder)) return Error(Code::invalid, builder.error());
   return builder.take();

@@ -1,7 +1,7 @@
 // JSON values: an ordered tree, a strict parser with limits, a writer. The parser behind it is nlohmann's SAX reader.
 //
-// parse() refuses: depth over 64, duplicate keys, invalid UTF-8, trailing bytes, text over `max_bytes`. The message
-// gives byte, line and column. Numbers without fraction or exponent that fit are int64, others double.
+// parse() refuses: depth over 64, over 4,194,304 values, duplicate keys, invalid UTF-8, trailing bytes, text over
+// `max_bytes` or 256 MiB. Numbers without fraction or exponent that fit are int64, others double.
 #pragma once
 #include <cstdint>
 #include <string>

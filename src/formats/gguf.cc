@@ -9,6 +9,7 @@ namespace jevons {
 namespace {
 
 constexpr uint64_t kMaxMetadata = 1 << 20, kMaxTensors = 1 << 20, kMaxDims = 4;
+constexpr uint64_t kMaxStrings = 1 << 22, kMaxNumbers = 1 << 24;  // of one array; published ones have below 2^20
 constexpr std::string_view kTypeNames[] = {"u8",   "i8",     "u16",   "i16", "u32", "i32", "f32",
                                            "bool", "string", "array", "u64", "i64", "f64"};
 
@@ -46,7 +47,9 @@ class Cursor {
 Gguf::Type read_type(Cursor& in) {
   const uint64_t where = in.at();
   const uint32_t type = in.read<uint32_t>("a value's type");
-  if (type >= std::size(kTypeNames)) throw Error(Code::invalid, cat("byte ", where, ": unknown metadata type ", type));
+  if (type >= std::size(kTypeNames))
+    throw Error(Code::invalid, cat("byte ", where, ": unknown metadata type ", type, ", expected 0 to ",
+                                   std::size(kTypeNames) - 1, "; the file is damaged"));
   return static_cast<Gguf::Type>(type);
 }
 
@@ -55,6 +58,9 @@ Gguf::Array read_array(Cursor& in) {
   Gguf::Array array{read_type(in), in.read<uint64_t>("an array's length"), {}};
   if (array.type == Gguf::Type::array)
     throw Error(Code::unsupported, cat("byte ", where, ": arrays of arrays are not read"));
+  if (const uint64_t limit = array.type == Gguf::Type::string ? kMaxStrings : kMaxNumbers; array.count > limit)
+    throw Error(Code::invalid,
+                cat("byte ", where, ": an array of ", array.count, " elements; at most ", limit, " are accepted"));
   if (array.type == Gguf::Type::string) {
     Cursor probe = in;
     if (array.count > probe.left() / 8)
@@ -224,7 +230,7 @@ Result<Gguf> Gguf::parse(Bytes bytes, std::shared_ptr<const MappedFile> file) {
     }
     const int64_t alignment = out.integer("general.alignment").value_or(32);
     if (alignment < 1 || alignment > 1 << 20 || (alignment & (alignment - 1)) != 0)
-      return Error(Code::invalid, cat("general.alignment is ", alignment, ", expected a power of two"));
+      return Error(Code::invalid, cat("general.alignment is ", alignment, ", expected a power of two up to 1048576"));
     std::vector<TensorFacts> facts;
     for (uint64_t i = 0; i < tensors; ++i) facts.push_back(read_tensor(in));
     const uint64_t unit = static_cast<uint64_t>(alignment), data = (in.at() + unit - 1) / unit * unit;
@@ -332,10 +338,14 @@ Result<Gguf> Gguf::open(const std::filesystem::path& path) {
     return parsed;
   };
   const std::string name = path.filename().string();
+  if (name.empty())
+    return Error(Code::not_found, cat(quote(path.string()), " names no file; give the path of a .gguf file"));
   static const std::regex split("(.*)-([0-9]{5})-of-([0-9]{5})\\.gguf");
   std::smatch match;
   if (!std::regex_match(name, match, split)) return open_one(path);
-  const int count = std::stoi(match[3]);
+  const int count = std::stoi(match[3]), own = std::stoi(match[2]);
+  if (own < 1 || own > count)
+    return Error(Code::invalid, cat(path.string(), ": the name says part ", own, " of ", count, "; rename the file"));
   const auto part = [&](int i) {
     return path.parent_path() / cat(match[1].str(), "-", cat(100000 + i).substr(1), "-of-", match[3].str(), ".gguf");
   };
@@ -345,6 +355,9 @@ Result<Gguf> Gguf::open(const std::filesystem::path& path) {
       return Error(Code::invalid, cat(part(1).string(), ": split.count is ", *told, ", the name says ", count));
     for (int i = 2; i <= count; ++i) {
       JEVONS_TRY(Gguf next, open_one(part(i)));
+      if (const auto told = next.integer("split.no"); told && *told != i - 1)
+        return Error(Code::invalid, cat(part(i).string(), ": split.no is ", *told, ", expected ", i - 1,
+                                        "; the parts are mixed up or renamed"));
       if (Status added = out.add(std::move(next)); !added.ok()) return added.error().within(part(i).string());
     }
     if (const auto told = out.integer("split.tensors.count");

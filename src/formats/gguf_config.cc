@@ -1,6 +1,6 @@
 #include "formats/gguf_config.h"
 
-#include <cmath>
+#include <algorithm>
 
 #include "base/strings.h"
 #include "formats/gguf_names.h"
@@ -13,7 +13,13 @@ class Reader {
   explicit Reader(const Gguf& gguf) : gguf_(gguf), arch_(gguf.architecture().value()) {}
   const std::string& arch() const { return arch_; }
   std::string key(std::string_view name) const { return cat(arch_, ".", name); }
-  std::optional<int64_t> integer(std::string_view name) const { return gguf_.integer(key(name)); }
+  // Sizes and counts: 0 to 2^40.
+  std::optional<int64_t> integer(std::string_view name) const {
+    const auto value = gguf_.integer(key(name));
+    if (value && (*value < 0 || *value > int64_t{1} << 40))
+      throw Error(Code::invalid, cat("the metadata ", key(name), " is ", *value, ", expected 0 to 2^40"));
+    return value;
+  }
   std::optional<double> number(std::string_view name) const { return gguf_.number(key(name)); }
   int64_t need(std::string_view name) const {
     if (const auto value = integer(name)) return *value;
@@ -30,6 +36,32 @@ class Reader {
   const Gguf& gguf_;
   std::string arch_;
 };
+
+// Metadata with an effect that is not implemented: present and not neutral, it is refused by name.
+void refuse_effects(const Reader& in) {
+  const auto only = [&](const char* name, double neutral) {
+    const Gguf::Value* value = in.gguf().find(in.key(name));
+    if (!value) return;
+    const auto* flag = std::get_if<bool>(value);
+    if (const double found = flag ? *flag : in.number(name).value_or(neutral); !(found == neutral))
+      throw Error(Code::unsupported,
+                  cat("the metadata ", in.key(name), " has the value ", found, "; only ", neutral, " is implemented"));
+  };
+  for (const char* name : {"attention.sliding_window", "attn_logit_softcapping", "final_logit_softcapping",
+                           "attention.max_alibi_bias", "attention.clamp_kqv", "use_parallel_residual"})
+    only(name, 0);
+  for (const char* name : {"attention.causal", "logit_scale", "residual_scale", "embedding_scale", "rope.scale_linear",
+                           "rope.scaling.attn_factor"})
+    only(name, 1);
+}
+
+// Grouped-query attention turns and multiplies whole heads.
+void check_heads(const Reader& in, int64_t width) {
+  for (const char* name : {"rope.dimension_count", "attention.key_length", "attention.value_length"})
+    if (const auto value = in.integer(name); value && *value != width)
+      throw Error(Code::unsupported, cat("the metadata ", in.key(name), " is ", *value, " with heads of ", width,
+                                         " numbers; only equal widths are implemented"));
+}
 
 // A 32-bit float that stands for a short decimal (1e-05) is given back as that decimal.
 double decimal(double value) {
@@ -77,7 +109,11 @@ void add_deepseek(const Reader& in, Json& config) {
   config["n_shared_experts"] = in.integer("expert_shared_count").value_or(0);
   config["routed_scaling_factor"] = decimal(in.number("expert_weights_scale").value_or(1));
   config["norm_topk_prob"] = in.gguf().boolean(in.key("expert_weights_norm")).value_or(false);
-  const bool sigmoid = in.integer("expert_gating_func").value_or(1) == 2;
+  const int64_t gating = in.integer("expert_gating_func").value_or(1);
+  if (gating > 2)
+    throw Error(Code::unsupported, cat("the metadata ", in.key("expert_gating_func"), " is ", gating,
+                                       "; implemented are 1 (softmax) and 2 (sigmoid)"));
+  const bool sigmoid = gating == 2;
   config["model_type"] = sigmoid ? "deepseek_v3" : "deepseek_v2";
   config["scoring_func"] = sigmoid ? "sigmoid" : "softmax";
   const int64_t experts = in.integer("expert_count").value_or(0);
@@ -89,7 +125,7 @@ void add_deepseek(const Reader& in, Json& config) {
   config["topk_method"] = sigmoid ? "noaux_tc" : groups > 1 ? "group_limited_greedy" : "greedy";
   if (const auto layers = in.integer("nextn_predict_layers"); layers && *layers > 0) {
     config["num_nextn_predict_layers"] = *layers;
-    config["num_hidden_layers"] = in.need("block_count") - *layers;
+    config["num_hidden_layers"] = in.need("block_count") - *layers;  // below 1: refused with the config
   }
 }
 
@@ -116,8 +152,13 @@ Json build(const Gguf& gguf) {
   if (const auto eos = gguf.integer("tokenizer.ggml.eos_token_id")) config["eos_token_id"] = *eos;
   if (const auto eot = gguf.integer("tokenizer.ggml.eot_token_id"); eot && config.find("eos_token_id"))
     config["eos_token_id"] = Json(Json::Array{config.at("eos_token_id"), *eot});
-  if (in.arch() != "deepseek2")
-    if (const auto width = in.integer("attention.key_length")) config["head_dim"] = *width;
+  refuse_effects(in);
+  if (in.arch() != "deepseek2") {
+    const int64_t heads = std::max<int64_t>(1, in.need("attention.head_count"));
+    const int64_t width = in.integer("attention.key_length").value_or(in.need("embedding_length") / heads);
+    check_heads(in, width);
+    config["head_dim"] = width;
+  }
   add_rope(in, config);
   add_experts(in, config);
   if (in.arch() == "deepseek2") add_deepseek(in, config);

@@ -42,7 +42,8 @@ Result<TensorEntry> read_entry(const std::string& name, const Json& facts, Bytes
     const auto type = std::find_if(std::begin(kTypes), std::end(kTypes),
                                    [&](const StoredType& t) { return t.name == entry.stored_type; });
     if (type == std::end(kTypes))
-      return Error(Code::unsupported, cat("has the unknown dtype ", quote(entry.stored_type)));
+      return Error(Code::unsupported, cat("has the dtype ", quote(entry.stored_type),
+                                          ", which this program does not know; convert the file to BF16 or F32"));
     entry.pack = type->pack;
     int64_t count = 1;
     for (const Json& dim : facts.at("shape").as_array()) {
@@ -66,15 +67,28 @@ Result<TensorEntry> read_entry(const std::string& name, const Json& facts, Bytes
   }
 }
 
-Status check_overlaps(const std::vector<TensorEntry>& tensors) {
+// The tensors must fill the data from its first byte to its last, one after the other.
+Status check_covers(const std::vector<TensorEntry>& tensors, Bytes data) {
   std::vector<const TensorEntry*> order;
   for (const TensorEntry& t : tensors)
     if (!t.bytes.empty()) order.push_back(&t);
   std::sort(order.begin(), order.end(), [](auto* a, auto* b) { return a->bytes.data() < b->bytes.data(); });
-  for (size_t i = 1; i < order.size(); ++i)
-    if (order[i - 1]->bytes.data() + order[i - 1]->bytes.size() > order[i]->bytes.data())
-      return Error(Code::invalid,
-                   cat("the tensors ", quote(order[i - 1]->name), " and ", quote(order[i]->name), " overlap"));
+  size_t end = 0;
+  const TensorEntry* last = nullptr;
+  for (const TensorEntry* tensor : order) {
+    const size_t begin = static_cast<size_t>(tensor->bytes.data() - data.data());
+    if (begin < end)
+      return Error(Code::invalid, cat("the tensors ", quote(last->name), " and ", quote(tensor->name), " overlap"));
+    if (begin > end)
+      return Error(Code::invalid, cat("the bytes ", end, " to ", begin, " of the data, before the tensor ",
+                                      quote(tensor->name), ", belong to no tensor; the header is damaged"));
+    end = begin + tensor->bytes.size();
+    last = tensor;
+  }
+  if (end < data.size())
+    return Error(Code::invalid,
+                 cat("the last ", data.size() - end, " bytes belong to no tensor; the header is damaged or ",
+                     "something was appended to the file"));
   return {};
 }
 
@@ -103,6 +117,9 @@ Result<Safetensors> Safetensors::parse(Bytes bytes, std::shared_ptr<const Mapped
   const Bytes data = bytes.subspan(8 + static_cast<size_t>(length));
   for (const auto& [name, facts] : header->as_object()) {
     if (name == "__metadata__") {
+      if (!facts.is_object())
+        return Error(Code::invalid,
+                     cat("header: __metadata__ is ", facts.type_name(), ", expected an object of strings"));
       out.metadata_ = facts;
       continue;
     }
@@ -112,7 +129,7 @@ Result<Safetensors> Safetensors::parse(Bytes bytes, std::shared_ptr<const Mapped
     out.index_.emplace(name, out.tensors_.size());
     out.tensors_.push_back(std::move(*entry));
   }
-  JEVONS_TRY_STATUS(check_overlaps(out.tensors_));
+  JEVONS_TRY_STATUS(check_covers(out.tensors_, data));
   return out;
 }
 
@@ -155,16 +172,20 @@ Result<Safetensors> Safetensors::open(const std::filesystem::path& path) {
     for (const auto& [name, shard] : map) shards.insert(shard.as_string());
     Safetensors out;
     for (const std::string& shard : shards) {
-      if (shard.empty() || shard.find('/') != std::string::npos || shard == "..")
+      if (shard.empty() || shard.find_first_of(std::string_view("/\0", 2)) != std::string::npos || shard == "." ||
+          shard == "..")
         return Error(Code::invalid,
                      cat(index_path.string(), ": the shard ", quote(shard), " must be a file name in this folder"));
-      JEVONS_TRY(Safetensors part, open_file(path / shard));
+      Result<Safetensors> opened = open_file(path / shard);
+      if (!opened.ok() && opened.error().code() == Code::not_found)
+        return opened.error().within(cat(index_path.string(), " names a file that is missing"));
+      JEVONS_TRY(Safetensors part, std::move(opened));
       if (Status added = out.add(std::move(part)); !added.ok()) return added.error().within(index_path.string());
     }
     for (const auto& [name, shard] : map)
-      if (!out.find(name))
+      if (const TensorEntry* found = out.find(name); !found || found->file->path() != path / shard.as_string())
         return Error(Code::invalid, cat(index_path.string(), ": names the tensor ", quote(name), " in ",
-                                        shard.as_string(), ", which does not hold it"));
+                                        shard.as_string(), ", which does not hold it; fetch the folder again"));
     return out;
   } catch (const Error& e) {
     return e.within(index_path.string());

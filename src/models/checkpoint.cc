@@ -53,7 +53,9 @@ std::vector<std::string> owned(const std::vector<std::string_view>& views) { ret
 
 std::optional<int32_t> token_id(const Gguf& gguf, const char* key) {
   const auto id = gguf.integer(key);
-  return id ? std::optional(static_cast<int32_t>(*id)) : std::nullopt;
+  if (!id) return std::nullopt;
+  if (*id < 0 || *id > INT32_MAX) throw Error(Code::invalid, cat("the metadata ", key, " is ", *id, ", no token id"));
+  return static_cast<int32_t>(*id);
 }
 
 GgufVocab vocabulary(const Gguf& gguf) {
@@ -67,7 +69,12 @@ GgufVocab vocabulary(const Gguf& gguf) {
   vocab.pre = gguf.text("tokenizer.ggml.pre").value_or("default");
   vocab.tokens = owned(need("tokenizer.ggml.tokens")->strings());
   vocab.merges = owned(need("tokenizer.ggml.merges")->strings());
-  if (const Gguf::Array* types = gguf.array("tokenizer.ggml.token_type")) vocab.types = types->numbers<int32_t>();
+  if (const Gguf::Array* types = gguf.array("tokenizer.ggml.token_type"))
+    for (const double type : types->numbers<double>()) {
+      if (!(type >= 0 && type < 256))
+        throw Error(Code::invalid, cat("the metadata tokenizer.ggml.token_type holds ", type, ", no type of a token"));
+      vocab.types.push_back(static_cast<int32_t>(type));
+    }
   vocab.bos = token_id(gguf, "tokenizer.ggml.bos_token_id");
   vocab.eos = token_id(gguf, "tokenizer.ggml.eos_token_id");
   vocab.eot = token_id(gguf, "tokenizer.ggml.eot_token_id");

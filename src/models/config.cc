@@ -11,38 +11,59 @@ namespace {
 const Family* const kFamilies[] = {&kLlama, &kQwen2, &kQwen3, &kDeepseek};
 constexpr int64_t kMaxDim = int64_t{1} << 24;
 
+constexpr double kMaxParameters = 1e16, kMaxCache = 1e8, kMinReal = 1e-20, kMaxReal = 1e20, kMinTheta = 1.001;
+
+double within(FieldReader& fields, const std::string& name, double low, double high, double otherwise) {
+  const double value = fields.number(name, otherwise);
+  if (value >= low && value <= high) return value;
+  throw Error(Code::invalid,
+              cat("the field ", quote(name), " has the value ", value, ", expected ", low, " to ", high));
+}
+
+int64_t element(const char* name, const Json& value) {
+  try {
+    return value.as_int();
+  } catch (const Error& e) {
+    throw e.within(cat("the field ", quote(name)));
+  }
+}
+
 // rope_theta and rope_scaling, or transformers 5's rope_parameters that holds both.
 void read_rope(FieldReader& fields) {
   Config& config = fields.config();
   RopeConfig& rope = config.rope;
-  rope.theta = fields.number("rope_theta", 10000);
+  rope.theta = within(fields, "rope_theta", kMinTheta, kMaxReal, 10000);
   rope.interleaved = fields.boolean("jevons_rope_interleaved", rope.interleaved);
   const Json* parameters = fields.find("rope_parameters");
   const Json* scaling = fields.find("rope_scaling");
+  const char* name = scaling ? "rope_scaling" : "rope_parameters";
   if (!scaling) scaling = parameters;
   if (!scaling) return;
+  if (!scaling->is_object())
+    throw Error(Code::invalid, cat("the field ", quote(name), " is ", scaling->type_name(), ", expected an object"));
   FieldReader inner(*scaling, config);
-  rope.theta = inner.number("rope_theta", rope.theta);
+  rope.theta = within(inner, "rope_theta", kMinTheta, kMaxReal, rope.theta);
   rope.type = inner.text("rope_type", inner.text("type", "default"));
   if (rope.type != "default" && rope.type != "linear" && rope.type != "llama3" && rope.type != "yarn")
     throw Error(Code::unsupported, cat("rope_scaling type ", quote(rope.type),
                                        " is not implemented; this program knows default, linear, llama3 and yarn"));
-  if (rope.type != "default") rope.factor = inner.number("factor", 1);
+  if (rope.type != "default") rope.factor = within(inner, "factor", 1, kMaxReal, 1);
   rope.original_max_position_embeddings =
       inner.integer("original_max_position_embeddings", 1, int64_t{1} << 40, config.max_position_embeddings);
-  rope.low_freq_factor = inner.number("low_freq_factor", 1);
-  rope.high_freq_factor = inner.number("high_freq_factor", 4);
-  rope.beta_fast = inner.number("beta_fast", 32);
-  rope.beta_slow = inner.number("beta_slow", 1);
-  rope.mscale = inner.number("mscale", config.latent() ? 1 : 0);
-  rope.mscale_all_dim = inner.number("mscale_all_dim", 0);
-  rope.attention_factor = inner.number("attention_factor", 0);
+  rope.low_freq_factor = within(inner, "low_freq_factor", kMinReal, kMaxReal, 1);
+  rope.high_freq_factor = within(inner, "high_freq_factor", kMinReal, kMaxReal, 4);
+  rope.beta_fast = within(inner, "beta_fast", kMinReal, kMaxReal, 32);
+  rope.beta_slow = within(inner, "beta_slow", kMinReal, kMaxReal, 1);
+  rope.mscale = within(inner, "mscale", 0, 1000, config.latent() ? 1 : 0);
+  rope.mscale_all_dim = within(inner, "mscale_all_dim", 0, 1000, 0);
+  rope.attention_factor = within(inner, "attention_factor", 0, 1000, 0);
+  // R1-0528-Qwen3 publishes attn_factor, a multiplier of the derived magnitude, and was trained with it; transformers
+  // passes over the field (issue 684 of deepseek-ai/DeepSeek-R1).
+  if (rope.type == "yarn" && !config.latent() && inner.has("attn_factor"))
+    rope.attention_factor = within(inner, "attn_factor", kMinReal, 1000, 1) * (0.1 * std::log(rope.factor) + 1);
   inner.only("truncate", true);
   inner.only("partial_rotary_factor", 1.0);
-  if (!(rope.factor >= 1) || !(rope.theta > 0) || rope.original_max_position_embeddings < 1)
-    throw Error(Code::invalid,
-                "rope_scaling needs factor >= 1, rope_theta > 0 and original_max_position_embeddings >= 1");
-  if (rope.type == "llama3" && !(rope.high_freq_factor > rope.low_freq_factor && rope.low_freq_factor > 0))
+  if (rope.type == "llama3" && !(rope.high_freq_factor > rope.low_freq_factor))
     throw Error(Code::invalid, "rope_scaling llama3 needs 0 < low_freq_factor < high_freq_factor");
   if (const auto names = inner.unread(); !names.empty())
     throw Error(Code::unsupported, cat("rope_scaling has the field ", quote(names[0]), ", which is not implemented"));
@@ -56,17 +77,23 @@ void read_common(FieldReader& fields) {
   config.intermediate_size = fields.integer("intermediate_size", 1, kMaxDim, 0);
   config.num_attention_heads = fields.integer("num_attention_heads", 1, 65536);
   config.num_key_value_heads = fields.integer("num_key_value_heads", 1, 65536, config.num_attention_heads);
-  config.rms_norm_eps = fields.number("rms_norm_eps", 1e-6);
+  config.rms_norm_eps = within(fields, "rms_norm_eps", kMinReal, 1, 1e-6);
   config.tie_word_embeddings = fields.boolean("tie_word_embeddings", false);
-  config.max_position_embeddings = fields.integer("max_position_embeddings", 1, int64_t{1} << 40);
+  config.max_position_embeddings = fields.integer("max_position_embeddings", 1, INT32_MAX);
   if (const Json* eos = fields.find("eos_token_id")) {
     if (eos->is_array())
-      for (const Json& id : eos->as_array()) config.eos_token_ids.push_back(id.as_int());
+      for (const Json& id : eos->as_array()) config.eos_token_ids.push_back(element("eos_token_id", id));
     else
-      config.eos_token_ids.push_back(eos->as_int());
+      config.eos_token_ids.push_back(element("eos_token_id", *eos));
   }
   fields.only("hidden_act", "silu");
   fields.only("attention_dropout", 0.0);
+  fields.only("partial_rotary_factor", 1.0);
+  fields.only("attn_logit_softcapping", Json());  // null: absent
+  fields.only("final_logit_softcapping", Json());
+  const Json* quantization = fields.find("quantization_config");
+  if (quantization && !(quantization->is_object() && quantization->find("quant_method")))
+    throw Error(Code::unsupported, "quantization_config does not say its quant_method; only \"fp8\" is implemented");
   fields.only("quantization_config.quant_method", "fp8");
   fields.only("quantization_config.fmt", "e4m3");
   fields.only("quantization_config.weight_block_size", Json(Json::Array{128, 128}));
@@ -101,7 +128,36 @@ void read_common(FieldReader& fields) {
                  "jevons_quantization"});
 }
 
+// An overestimate in floating point, so that later sums of parameters stay inside 64 bits.
+void check_size(const Config& config) {
+  const auto real = [](int64_t n) { return static_cast<double>(n); };
+  const double width = real(config.hidden_size), heads = real(config.num_attention_heads);
+  const double inner = real(config.intermediate_size) +
+                       real(config.n_routed_experts + config.n_shared_experts) * real(config.moe_intermediate_size);
+  const double attention = width * heads * 4 * real(config.head_dim + config.v_head_dim) +
+                           (width + heads * real(config.head_dim + config.v_head_dim)) *
+                               real(config.q_lora_rank + config.kv_lora_rank + config.qk_rope_head_dim);
+  const double layer = attention + 3 * width * inner + width * real(config.n_routed_experts) + 4 * width * width;
+  const double total =
+      2 * width * real(config.vocab_size) + layer * real(config.num_hidden_layers + config.num_nextn_predict_layers);
+  if (total > kMaxParameters)
+    throw Error(Code::too_large,
+                cat("the sizes describe about ", total, " parameters; at most ", kMaxParameters,
+                    " are accepted; check hidden_size, vocab_size, num_hidden_layers and the experts"));
+  if (const double cache = real(config.num_hidden_layers) * real(config.key_numbers() + config.value_numbers());
+      cache > kMaxCache)
+    throw Error(Code::too_large, cat("a token would leave ", cache, " numbers in the cache; at most ", kMaxCache,
+                                     " are accepted; check num_hidden_layers, num_key_value_heads and head_dim"));
+}
+
 void check(const Config& config) {
+  if (config.rope_dim() < 2)
+    throw Error(Code::invalid, cat("the heads have ", config.rope_dim(), " rotary numbers, expected at least 2; check ",
+                                   "hidden_size, num_attention_heads and head_dim"));
+  for (int64_t l = 0; l < config.num_hidden_layers && config.intermediate_size == 0; ++l)
+    if (!config.layer_is_moe(l))
+      throw Error(Code::invalid, cat("the field \"intermediate_size\" is missing, and layer ", l, " needs it"));
+  check_size(config);
   if (!config.latent()) {
     if (config.num_attention_heads % config.num_key_value_heads != 0)
       throw Error(Code::invalid, cat("num_attention_heads ", config.num_attention_heads,
@@ -182,7 +238,9 @@ double FieldReader::number(const std::string& name, double otherwise) {
   const Json* found = find(name);
   if (!found) return otherwise;
   try {
-    return found->as_double();
+    const double value = found->as_double();
+    if (!std::isfinite(value)) throw Error(Code::invalid, "is not a finite number");
+    return value;
   } catch (const Error& e) {
     throw e.within(cat("the field ", quote(name)));
   }

@@ -33,6 +33,8 @@ const Family kDeepseek = {
       config.rope.interleaved = fields.boolean("rope_interleave", true);
       fields.only("attention_bias", false);
       fields.only("mlp_bias", false);
+      fields.only("sliding_window", Json());
+      fields.only("index_topk", Json());  // sparse attention of V3.2
 
       config.n_routed_experts = fields.integer("n_routed_experts", 1, 65536, 0);
       config.n_shared_experts = fields.integer("n_shared_experts", 0, 1024, 0);

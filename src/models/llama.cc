@@ -11,6 +11,7 @@ const Family kLlama = {{"llama"}, [](FieldReader& fields) {
                              fields.integer("head_dim", 1, 65536, config.hidden_size / config.num_attention_heads);
                          fields.only("attention_bias", false);
                          fields.only("mlp_bias", false);
+                         fields.only("sliding_window", Json());
                        }};
 
 }  // namespace jevons

@@ -66,6 +66,12 @@ class Visitor : public ParamVisitor {
     return w;
   }
 
+  Error without_scales(const TensorEntry& e) const {
+    return {Code::unsupported,
+            cat(checkpoint_.path().string(), ": the tensor ", e.name,
+                " is stored as F8_E4M3, for which this tensor has no block scales; store it as BF16")};
+  }
+
   const float* scale_of(const std::string& name, int64_t rows, int64_t cols) const {
     const TensorEntry& e =
         entry(name + "_scale_inv", {(rows + kFp8Block - 1) / kFp8Block, (cols + kFp8Block - 1) / kFp8Block});
@@ -80,6 +86,7 @@ class Visitor : public ParamVisitor {
                     int64_t cols) const {
     if (const TensorEntry* whole = checkpoint_.find(cat(prefix, ".", suffix))) {
       const TensorEntry& e = entry(cat(prefix, ".", suffix), {count, rows, cols});
+      if (*e.pack == Pack::fp8_block128) throw without_scales(e);
       Weight w;
       w.name = whole->name, w.pack = *e.pack, w.rows = rows, w.cols = cols, w.owner = e.file;
       for (int64_t i = 0; i < count; ++i) w.data.push_back(e.bytes.data() + i * rows * row_bytes(w.pack, cols));
@@ -217,6 +224,8 @@ class Loader : public Visitor {
     std::vector<float> k(static_cast<size_t>(heads * nope * rank)), v(static_cast<size_t>(heads * value * rank));
     if (split) {
       const TensorEntry& second = entry(v_name, {heads, value, rank});
+      for (const TensorEntry* e : {&first, &second})
+        if (*e->pack == Pack::fp8_block128) throw without_scales(*e);
       std::vector<float> transposed(k.size());
       dequantize_rows(*first.pack, first.bytes.data(), heads * rank, nope, transposed.data());
       for (int64_t h = 0; h < heads; ++h)
