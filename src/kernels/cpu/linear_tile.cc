@@ -63,7 +63,7 @@ LinearInput linear_input(const Env& env, const float* x, int64_t rows, int64_t c
     require_linear(*weights[i], cols);
     if (!uses_panels(env, *weights[i])) continue;
     (panel_block(weights[i]->pack) == 32 ? need32 : need256) = true;
-    wide |= weights[i]->pack == Pack::q8_0 && rows >= kWideFrom;
+    wide |= panel_format(weights[i]->pack)->form == Pack::q8_0 && rows >= kWideFrom;
   }
   if (need32) input.block32 = alloc_quantized(env.arena, rows, cols, 32, wide);
   if (need256) input.block256 = alloc_quantized(env.arena, rows, cols, 256, false);

@@ -12,9 +12,11 @@ namespace jevons {
 namespace {
 
 constexpr PanelFormat kFormats[] = {
-    {Pack::q8_0, 8, 32, 32, 512},   {Pack::q4_0, 4, 32, 32, 256},   {Pack::q4_1, 4, 32, 64, 256},
-    {Pack::q5_0, 5, 32, 32, 320},   {Pack::q5_1, 5, 32, 64, 320},   {Pack::q4_k, 4, 256, 320, 256},
-    {Pack::q5_k, 5, 256, 320, 320}, {Pack::q6_k, 6, 256, 288, 384},
+    {Pack::q8_0, Pack::q8_0, 8, 32, 32, 512},   {Pack::q4_0, Pack::q4_0, 4, 32, 32, 256},
+    {Pack::q4_1, Pack::q4_1, 4, 32, 64, 256},   {Pack::q5_0, Pack::q5_0, 5, 32, 32, 320},
+    {Pack::q5_1, Pack::q5_1, 5, 32, 64, 320},   {Pack::q4_k, Pack::q4_k, 4, 256, 320, 256},
+    {Pack::q5_k, Pack::q5_k, 5, 256, 320, 320}, {Pack::q6_k, Pack::q6_k, 6, 256, 288, 384},
+    {Pack::q3_k, Pack::q6_k, 6, 256, 288, 384}, {Pack::iq4_nl, Pack::q8_0, 8, 32, 32, 512},
 };
 
 uint32_t load32(const void* from) {
@@ -87,12 +89,28 @@ void split(const BlockQ5K& b, int64_t row, uint8_t* code, std::byte* scales) {
     for (int l = 0; l < 32; ++l) code[32 * g + l] = static_cast<uint8_t>(code[32 * g + l] | (b.fifth[l] >> g & 1) << 4);
   split_scales_k(b, row, scales);
 }
+// The six-bit scale of sixteen values (block_layouts.h).
+int scale_q3k(const BlockQ3K& b, int g) {
+  return (b.scales[g % 8] >> 4 * (g / 8) & 15) | (b.scales[8 + g % 4] >> 2 * (g / 4) & 3) << 4;
+}
 void split(const BlockQ6K& b, int64_t row, uint8_t* code, std::byte* scales) {
   float unused[16];
   unpack(b, as_codes(code), unused, nullptr);
   for (int i = 0; i < 256; ++i) code[i] = static_cast<uint8_t>(code[i] + 32);
   put16(scales + 2 * row, b.d);
   for (int g = 0; g < 16; ++g) scales[32 + 32 * (g / 2) + 2 * row + g % 2] = static_cast<std::byte>(b.scales[g]);
+}
+void split(const BlockQ3K& b, int64_t row, uint8_t* code, std::byte* scales) {
+  float unused[16];
+  unpack(b, as_codes(code), unused, nullptr);
+  for (int i = 0; i < 256; ++i) code[i] = static_cast<uint8_t>(code[i] + 32);
+  put16(scales + 2 * row, b.d);
+  for (int g = 0; g < 16; ++g)
+    scales[32 + 32 * (g / 2) + 2 * row + g % 2] = static_cast<std::byte>(scale_q3k(b, g) - 32);
+}
+void split(const BlockIq4Nl& b, int64_t row, uint8_t* code, std::byte* scales) {
+  codec::grid32(b.nibbles, as_codes(code));
+  put16(scales + 2 * row, b.d);
 }
 template <class Block>
 void split(const Block&, int64_t, uint8_t*, std::byte*) {
@@ -125,7 +143,7 @@ struct Affine {
 };
 Affine affine(const PanelFormat& f, const std::byte* scales, int64_t row, int64_t group, int64_t half) {
   const float d = half_at(scales + 2 * row);
-  switch (f.pack) {
+  switch (f.form) {
     case Pack::q4_0:
       return {d, 0, 8};
     case Pack::q5_0:

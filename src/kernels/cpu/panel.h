@@ -14,7 +14,9 @@
 //   q8_0 q4_0 q5_0: d f16[16]            q4_1 q5_1: d f16[16], m f16[16]
 //   q4_k q5_k: d f16[16], dmin f16[16], scale u8[8][16], minimum u8[4][16][2]
 //   q6_k: d f16[16], scale i8[8][16][2]
-// Bits per weight: as published, but 4.625 for q4_k and 5.625 for q5_k (six-bit scales as bytes).
+// Two more packs are stored, without loss, in the form of another: iq4_nl as q8_0 (the numbers of its grid as codes)
+// and q3_k as q6_k (code + 28, scale - 32). They take 8.5 and 6.5625 bits, and run at the speed of that form. Bits per
+// weight of the others: as published, but 4.625 for q4_k and 5.625 for q5_k (six-bit scales as bytes).
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -28,6 +30,7 @@ constexpr int64_t kPanelRows = 16;
 
 struct PanelFormat {
   Pack pack;
+  Pack form;        // the pack whose layout and kernels it uses; mostly itself
   int bits;         // of a code
   int block;        // columns under one f16 scale
   int scale_bytes;  // per block and panel

@@ -35,7 +35,7 @@ Pair dot32(bool is_signed, const uint8_t* w, const int8_t* x) {
 
 float step32(const PanelFormat& f, const std::byte* scales, int64_t r, int32_t dot, const QuantizedRows& layout,
              const std::byte* x, int64_t b, float acc) {
-  const int offset = f.pack == Pack::q4_0 ? 8 : f.pack == Pack::q5_0 ? 16 : 0;
+  const int offset = f.form == Pack::q4_0 ? 8 : f.form == Pack::q5_0 ? 16 : 0;
   dot -= offset * at<int32_t>(x + layout.sum_at(), b);
   acc = std::fma(static_cast<float>(dot), half_at(scales, r) * at<float>(x + layout.scale_at(), b), acc);
   if (f.scale_bytes == 64) acc = std::fma(half_at(scales, 16 + r), at<float>(x + layout.scaled_sum_at(), b), acc);
@@ -47,7 +47,7 @@ float step256(const PanelFormat& f, const std::byte* scales, int64_t r, const Pa
   const float d = at<float>(x + layout.scale_at(), b);
   int32_t sum = 0, correction = 0;
   for (int g = 0; g < 8; ++g) {
-    if (f.pack == Pack::q6_k) {
+    if (f.form == Pack::q6_k) {
       for (int h = 0; h < 2; ++h) {
         const int scale = at<int8_t>(scales + 32, 32 * g + 2 * r + h);
         sum += scale * dots[g].half[h];
@@ -59,7 +59,7 @@ float step256(const PanelFormat& f, const std::byte* scales, int64_t r, const Pa
           at<uint8_t>(scales + 192, 32 * (g / 2) + 2 * r + g % 2) * at<int16_t>(x + layout.sum32_at(), 8 * b + g);
     }
   }
-  if (f.pack == Pack::q6_k) return std::fma(static_cast<float>(sum - 32 * correction), half_at(scales, r) * d, acc);
+  if (f.form == Pack::q6_k) return std::fma(static_cast<float>(sum - 32 * correction), half_at(scales, r) * d, acc);
   acc = std::fma(static_cast<float>(sum), half_at(scales, r) * d, acc);
   return std::fma(-static_cast<float>(correction), half_at(scales, 16 + r) * d, acc);
 }
@@ -106,6 +106,7 @@ std::byte* panel_scratch(int64_t bytes) {
 
 void panel_dot(Pack pack, const std::byte* panel, const QuantizedRows& layout, const std::byte* const* x, int64_t count,
                float* out) {
+  pack = panel_format(pack)->form;
 #if defined(__x86_64__)
   if (current_isa() == Isa::avx512_vnni) return panel_dot_avx512(pack, panel, layout, x, count, out);
   if (current_isa() == Isa::avx2) return panel_dot_avx2(pack, panel, layout, x, count, out);
