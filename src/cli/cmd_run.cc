@@ -54,9 +54,10 @@ std::string take_prompt(Options& o) {
     words.clear();
   }
   if (!o.tokens.empty()) {
-    if (words.empty()) return {};
-    if (o.model.model.empty() && resolve_model(words[0]).ok()) return o.model.model = words[0], "";
-    throw Error(Code::usage, "give either --tokens or a prompt, not both");
+    if (!words.empty() && !o.model.model.empty())
+      throw Error(Code::usage, "give either --tokens or a prompt, not both");
+    if (!words.empty()) o.model.model = words[0];
+    return {};
   }
   if (!words.empty() && words[0] != "-") return words[0];
   if (words.empty() && ::isatty(STDIN_FILENO))

@@ -17,7 +17,9 @@ bool better(const std::pair<float, int32_t>& a, const std::pair<float, int32_t>&
 
 int32_t argmax(std::span<const float> logits) {
   size_t best = 0;
-  for (size_t i = 1; i < logits.size(); ++i)
+  while (best + 1 < logits.size() && std::isnan(logits[best])) ++best;
+  if (std::isnan(logits[best])) return 0;
+  for (size_t i = best + 1; i < logits.size(); ++i)
     if (logits[i] > logits[best]) best = i;
   return static_cast<int32_t>(best);
 }
@@ -59,7 +61,7 @@ int32_t Sampler::draw(std::span<float> logits, int64_t position) {
     const float z = (logits[i] - top) * inverse;
     if (z > -40 && z >= floor) candidates_.emplace_back(std::exp(z), static_cast<int32_t>(i));
   }
-  if (candidates_.empty()) return best;  // a NaN among the logits
+  if (candidates_.empty()) return best;  // an infinite one, or none that is a number
   if (settings_.top_k > 0) keep_best(static_cast<size_t>(settings_.top_k));
   double mass = 0;
   for (const auto& [p, id] : candidates_) mass += p;

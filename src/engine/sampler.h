@@ -43,7 +43,7 @@ class Sampler {
   std::vector<std::pair<float, int32_t>> candidates_;
 };
 
-// The id of the greatest logit, the smallest of equals.
+// The id of the greatest logit, the smallest of equals. A NaN is never the greatest; 0 if all are NaN.
 int32_t argmax(std::span<const float> logits);
 
 }  // namespace jevons

@@ -13,7 +13,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     JEVONS_CHECK(file->find(tensor.name) == &tensor);
     for (const std::byte b : tensor.bytes) sum += static_cast<unsigned>(b);
   }
-  static volatile unsigned sink;
+  [[maybe_unused]] static volatile unsigned sink;
   sink = sum;
   return 0;
 }
