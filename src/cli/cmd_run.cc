@@ -134,8 +134,9 @@ int run(Options o, const Common& common) {
     print_json(as_json(out));
   else if (!out.text.empty() && out.text.back() != '\n')
     print("\n");
-  if (out.finish == Finish::length && !common.json && o.max_tokens == 0)
-    note("the answer ended because the context is full");
+  if (out.finish == Finish::length && !common.json)
+    note(o.max_tokens > 0 ? cat("the answer was ended at ", o.max_tokens, " tokens; --max-tokens allows more")
+                          : std::string("the answer ended because the context is full"));
   return out.finish == Finish::interrupted ? 130 : 0;
 }
 

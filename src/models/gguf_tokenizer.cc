@@ -17,7 +17,8 @@ constexpr std::string_view kFamilies[] = {"smollm",      "llama-bpe",    "qwen2"
 
 // Every place where the families' patterns differ: digits in runs and mixed with letters, contractions in both cases,
 // runs of spaces and line ends, punctuation before letters, marks, letters of many scripts, symbols.
-// clang-format off: it has no stable opinion on the width of these letters
+// clang-format has no stable opinion on the width of these letters.
+// clang-format off
 constexpr std::string_view kProbe =
     "Hello world's WE'LL we'll they'RE I'm 3.14159 12345678 007 a1b22c333 x=y+1; foo(bar) {baz} #tag @user $9.99\n\n"
     "  two  spaces   three\t\ttabs \n \n\n end \r\n\r\nnaïve café Ünïcödé ǅ cafe\u0301 क्षि हिन्दी ไทย עברית العربية ١٢٣ "
