@@ -83,7 +83,7 @@ void add_rope(const Reader& in, Json& config) {
     scaling["beta_fast"] = in.number("rope.scaling.yarn_beta_fast").value_or(32);
     scaling["beta_slow"] = in.number("rope.scaling.yarn_beta_slow").value_or(1);
     if (const auto log = in.number("rope.scaling.yarn_log_multiplier"))
-      scaling["mscale"] = scaling["mscale_all_dim"] = decimal(*log) * 10;
+      scaling["mscale"] = scaling["mscale_all_dim"] = decimal(decimal(*log) * 10);
   }
   config["rope_scaling"] = scaling;
 }

@@ -5,43 +5,20 @@
 #include <set>
 
 #include "base/strings.h"
+#include "formats/safetensors_type.h"
 
 namespace jevons {
 namespace {
 
 constexpr uint64_t kMaxHeader = 100'000'000;
 
-struct StoredType {
-  std::string_view name;
-  int64_t size;
-  std::optional<Pack> pack;
-};
-constexpr StoredType kTypes[] = {
-    {"F64", 8, Pack::f64},
-    {"F32", 4, Pack::f32},
-    {"F16", 2, Pack::f16},
-    {"BF16", 2, Pack::bf16},
-    {"F8_E4M3", 1, Pack::fp8_block128},
-    {"F8_E5M2", 1, {}},
-    {"I64", 8, {}},
-    {"I32", 4, {}},
-    {"I16", 2, {}},
-    {"I8", 1, {}},
-    {"U8", 1, {}},
-    {"U16", 2, {}},
-    {"U32", 4, {}},
-    {"U64", 8, {}},
-    {"BOOL", 1, {}},
-};
-
 Result<TensorEntry> read_entry(const std::string& name, const Json& facts, Bytes data) {
   try {
     TensorEntry entry;
     entry.name = name;
     entry.stored_type = facts.at("dtype").as_string();
-    const auto type = std::find_if(std::begin(kTypes), std::end(kTypes),
-                                   [&](const StoredType& t) { return t.name == entry.stored_type; });
-    if (type == std::end(kTypes))
+    const SafetensorsType* type = safetensors_type(entry.stored_type);
+    if (!type)
       return Error(Code::unsupported, cat("has the dtype ", quote(entry.stored_type),
                                           ", which this program does not know; convert the file to BF16 or F32"));
     entry.pack = type->pack;

@@ -4,6 +4,7 @@
 
 #include "base/progress.h"
 #include "base/strings.h"
+#include "formats/safetensors_type.h"
 #include "formats/safetensors_write.h"
 #include "models/checkpoint.h"
 #include "models/hf_from_gguf.h"
@@ -33,20 +34,21 @@ std::string_view torch_name(Pack pack) {
 
 Status write_json(const std::filesystem::path& path, const Json& json) { return write_file(path, json.dump(2) + "\n"); }
 
-Result<ConvertReport> write_safetensors(const std::vector<TensorJob>& jobs, const std::filesystem::path& path,
+Result<ConvertReport> write_safetensors(const std::vector<TensorJob>& jobs, const std::filesystem::path& folder,
                                         Exec& exec) {
   SafetensorsWriter writer;
   uint64_t values = 0;
   for (const TensorJob& job : jobs) {
-    writer.add_tensor(job.source.name, job.source.shape, job.pack);
+    writer.add_tensor(job.source.name, safetensors_name(job.pack), job.source.shape);
     values += static_cast<uint64_t>(job.source.rows() * job.source.cols());
   }
-  JEVONS_TRY_STATUS(check_space(path, writer.data_bytes()));
-  JEVONS_TRY_STATUS(writer.create(path));
+  JEVONS_TRY_STATUS(check_space(folder, writer.data_bytes()));
+  JEVONS_TRY_STATUS(writer.create(folder));
   Progress progress("converting", values);
   PackError ignored;
   const auto sink = [&](const void* data, size_t size) { return writer.write(data, size); };
-  for (const TensorJob& job : jobs) JEVONS_TRY_STATUS(write_tensor(job, sink, exec, progress, ignored));
+  for (const auto& item : writer.items())
+    JEVONS_TRY_STATUS(write_tensor(jobs[item.added], sink, exec, progress, ignored));
   JEVONS_TRY_STATUS(writer.finish());
   return ConvertReport{static_cast<int64_t>(jobs.size()), writer.data_bytes()};
 }
@@ -67,10 +69,7 @@ Result<ConvertReport> to_folder(const Checkpoint& checkpoint, const std::filesys
     const Pack stored = source.stored_pack().value_or(Pack::f32);
     jobs.push_back({std::move(source), type.value_or(plain(stored) ? stored : Pack::f32)});
   }
-  std::error_code failed;
-  std::filesystem::create_directories(out, failed);
-  if (failed) return Error(Code::io, cat(out.string(), ": cannot be made a folder: ", failed.message()));
-  JEVONS_TRY(ConvertReport report, write_safetensors(jobs, out / "model.safetensors", exec));
+  JEVONS_TRY(ConvertReport report, write_safetensors(jobs, out, exec));
   if (tokenizer) {
     JEVONS_TRY_STATUS(write_json(out / "tokenizer.json", tokenizer->tokenizer));
     JEVONS_TRY_STATUS(write_json(out / "tokenizer_config.json", tokenizer->tokenizer_config));
