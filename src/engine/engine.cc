@@ -21,9 +21,8 @@ struct Engine::Sequence {
   std::vector<int32_t> tokens;  // prompt and what came after
   std::vector<int32_t> pages;
   int64_t computed = 0;  // positions whose cache entries exist
-  int64_t cached = 0;    // of these, shared when the sequence began
   bool ended = false;
-  bool preempted = false;
+  bool started = false;
   int64_t pending() const { return static_cast<int64_t>(tokens.size()) - computed; }
 };
 
@@ -63,12 +62,6 @@ Result<int64_t> Engine::submit(Request request) {
 
 void Engine::cancel(int64_t id) { end(id); }
 
-int64_t Engine::cached_tokens(int64_t id) const {
-  for (const auto& s : sequences_)
-    if (s->id == id) return s->cached;
-  return 0;
-}
-
 void Engine::end(int64_t id) {
   const auto found = std::find_if(sequences_.begin(), sequences_.end(), [&](const auto& s) { return s->id == id; });
   if (found == sequences_.end()) return;
@@ -83,7 +76,6 @@ void Engine::preempt_youngest(const Sequence& keep) {
     for (int32_t page : s.pages) pages_.release(page);
     s.pages.clear();
     s.computed = 0;
-    s.preempted = true;
     return;
   }
 }
@@ -103,7 +95,7 @@ bool Engine::give_pages(Sequence& s, int64_t tokens) {
   return true;
 }
 
-std::vector<Engine::Slice> Engine::plan() {
+std::vector<Engine::Slice> Engine::plan(int64_t prompt_tokens) {
   std::vector<Slice> slices;
   int64_t budget = options_.step_tokens;
   const auto add = [&](Sequence& s) {
@@ -111,8 +103,8 @@ std::vector<Engine::Slice> Engine::plan() {
       // The last token is always computed: its logits are needed.
       s.pages = pages_.share(std::span(s.tokens).first(s.tokens.size() - 1));
       s.computed = static_cast<int64_t>(s.pages.size()) * kPageTokens;
-      if (!s.preempted) s.cached = s.computed;
     }
+    if (!std::exchange(s.started, true) && s.request.on_start) s.request.on_start(s.computed);
     const int64_t count = std::min(s.pending(), budget);
     if (count <= 0 || !give_pages(s, s.computed + count)) return;
     slices.push_back({&s, count, count == s.pending()});
@@ -121,6 +113,8 @@ std::vector<Engine::Slice> Engine::plan() {
   // Running sequences first (one token each), then prompts in order of arrival.
   for (auto& s : sequences_)
     if (s->pending() == 1 && !s->pages.empty()) add(*s);
+  last_step_.running = static_cast<int64_t>(slices.size());
+  if (prompt_tokens > 0) budget = std::min(budget, prompt_tokens);
   for (auto& s : sequences_) {
     const bool planned =
         std::any_of(slices.begin(), slices.end(), [&](const Slice& x) { return x.sequence == s.get(); });
@@ -128,6 +122,9 @@ std::vector<Engine::Slice> Engine::plan() {
   }
   // A sequence planned first may have lost its pages to an older one planned later.
   std::erase_if(slices, [](const Slice& x) { return x.sequence->pages.empty(); });
+  int64_t tokens = 0;
+  for (const Slice& slice : slices) tokens += slice.count;
+  last_step_.prompt_tokens = tokens - std::min(tokens, last_step_.running);
   return slices;
 }
 
@@ -178,6 +175,7 @@ void Engine::forward(const std::vector<Slice>& slices) {
 }
 
 void Engine::accept(Sequence& s, std::span<float> logits) {
+  if (s.request.on_logits) s.request.on_logits(logits);
   std::vector<int32_t> queue{s.sampler.draw(logits, static_cast<int64_t>(s.tokens.size()))};
   for (size_t i = 0; i < queue.size() && !s.ended; ++i) {
     const int32_t token = queue[i];
@@ -189,8 +187,8 @@ void Engine::accept(Sequence& s, std::span<float> logits) {
   }
 }
 
-bool Engine::step() {
-  const std::vector<Slice> slices = plan();
+bool Engine::step(int64_t prompt_tokens) {
+  const std::vector<Slice> slices = plan(prompt_tokens);
   if (slices.empty()) {
     JEVONS_CHECK(sequences_.empty(), "no sequence can run");
     return false;

@@ -37,10 +37,13 @@ struct Verdict {
 
 struct Request {
   std::vector<int32_t> prompt;
-  Sampling sampling;
+  Sampling sampling{};
   // Called for every token that joins the sequence after the prompt, drawn or forced; `drawn` tells which.
-  std::function<Verdict(int32_t token, bool drawn)> on_token;
-  std::function<void(int64_t done, int64_t total)> on_prefill;  // progress of the prompt; may be empty
+  std::function<Verdict(int32_t token, bool drawn)> on_token{};
+  std::function<void(int64_t cached)> on_start{};                 // positions of the prompt found in shared pages
+  std::function<void(int64_t done, int64_t total)> on_prefill{};  // progress of the prompt; may be empty
+  // Sees the logits [V] of the next token before penalties and the draw, and may lower some; may be empty.
+  std::function<void(std::span<float> logits)> on_logits{};
 };
 
 class Engine {
@@ -53,9 +56,15 @@ class Engine {
   Result<int64_t> submit(Request request);
   void cancel(int64_t id);
   // One step; false if nothing is left to do. A sequence ends when its verdict says stop or the context is full.
-  bool step();
-  // Positions of `id`'s prompt that came from shared pages. Valid until its sequence ends.
-  int64_t cached_tokens(int64_t id) const;
+  // `prompt_tokens`: of the waiting prompts, take at most so many (0: as many as the step holds), so that those who
+  // already get their answer do not wait long.
+  bool step(int64_t prompt_tokens = 0);
+  // What the last step did: sequences that got their next token without a prompt to read, and prompt tokens read.
+  struct StepSize {
+    int64_t running = 0, prompt_tokens = 0;
+  };
+  StepSize last_step() const { return last_step_; }
+  int64_t sequences() const { return static_cast<int64_t>(sequences_.size()); }
   int64_t arena_peak() const { return arena_.peak(); }
 
   // What of a token list to score: logits of every position or of the last, or of the prediction layer (row i predicts
@@ -69,7 +78,7 @@ class Engine {
  private:
   struct Sequence;
   struct Slice;
-  std::vector<Slice> plan();
+  std::vector<Slice> plan(int64_t prompt_tokens);
   bool give_pages(Sequence& s, int64_t tokens);
   void preempt_youngest(const Sequence& keep);
   void end(int64_t id);
@@ -85,6 +94,7 @@ class Engine {
   Arena arena_;
   std::vector<std::unique_ptr<Sequence>> sequences_;  // in order of arrival
   int64_t next_id_ = 1;
+  StepSize last_step_;
 };
 
 }  // namespace jevons

@@ -134,22 +134,20 @@ TEST_P(EngineProperty, SharedPrefixesChangeNothingAndAreCounted) {
   const auto alone = run_together(model_, options_for(exact_), {second});
   Engine engine(model_.decoder, model_.exec, options_for(exact_));
   std::vector<int32_t> text;
-  int64_t cached = -1, id = 0;
+  int64_t cached = -1;
   for (const Job& job : {first, second}) {
     text.clear();
     Sampling sampling;
     sampling.temperature = 1;
     sampling.seed = job.seed;
-    id = engine
-             .submit({job.prompt,
-                      sampling,
-                      [&](int32_t token, bool) {
-                        text.push_back(token);
-                        cached = engine.cached_tokens(id);
-                        return Verdict{text.size() == 24, {}};
-                      },
-                      {}})
-             .value();
+    (void)engine
+        .submit({job.prompt, sampling,
+                 [&](int32_t token, bool) {
+                   text.push_back(token);
+                   return Verdict{text.size() == 24, {}};
+                 },
+                 [&](int64_t tokens) { cached = tokens; }})
+        .value();
     while (engine.step()) {
     }
   }

@@ -1,0 +1,181 @@
+#include "engine/generation.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "base/clock.h"
+
+namespace jevons {
+namespace {
+
+constexpr std::string_view kCloseThought = "\n</think>\n\n";
+
+int64_t thought_limit(const GenerateOptions& o, int64_t room) {
+  const int64_t whole = o.max_tokens > 0 ? std::min(o.max_tokens, room) : room;
+  const int64_t leaving =
+      o.answer_allowance > 0 ? std::max<int64_t>(whole - o.answer_allowance, 0) : std::numeric_limits<int64_t>::max();
+  return std::min(leaving, o.thought_budget.value_or(std::numeric_limits<int64_t>::max()));
+}
+
+}  // namespace
+
+const char* finish_name(Finish finish) {
+  return finish == Finish::stop ? "stop" : finish == Finish::length ? "length" : "interrupted";
+}
+
+bool LoopDetector::push(int32_t token) {
+  tokens_.push_back(token);
+  const size_t n = tokens_.size();
+  bool looping = false;
+  for (size_t period = 1; period <= std::min(kLongest, n - 1); ++period) {
+    int64_t& same = same_[period];
+    same = tokens_[n - 1 - period] == token ? same + 1 : 0;
+    looping |= same >= std::max<int64_t>(96, 3 * static_cast<int64_t>(period));
+  }
+  return looping;
+}
+
+std::string Generation::StopScanner::push(std::string_view text) {
+  held_ += text;
+  size_t begin = std::string::npos, end = std::string::npos;
+  for (const std::string& stop : stops_) {
+    const size_t at = stop.empty() ? std::string::npos : held_.find(stop);
+    if (at == std::string::npos) continue;
+    if (at + stop.size() < end || (at + stop.size() == end && at < begin))
+      begin = at, end = at + stop.size(), hit_ = &stop;
+  }
+  if (hit_) {
+    held_.resize(begin);
+    return flush();
+  }
+  size_t keep = 0;
+  for (const std::string& stop : stops_)
+    for (size_t n = std::min(stop.size(), held_.size() + 1) - (stop.empty() ? 0 : 1); n > keep; --n)
+      if (held_.size() >= n && held_.compare(held_.size() - n, n, stop, 0, n) == 0) keep = n;
+  std::string out = held_.substr(0, held_.size() - keep);
+  held_.erase(0, held_.size() - keep);
+  return out;
+}
+
+Generation::Generation(const Tokenizer& tokenizer, GenerateOptions options, int64_t room, OnPiece on_piece,
+                       std::function<Interrupt()> interrupted)
+    : tokenizer_(tokenizer),
+      options_(std::move(options)),
+      thought_limit_(thought_limit(options_, room)),
+      on_piece_(std::move(on_piece)),
+      interrupted_(std::move(interrupted)),
+      decoder_(tokenizer),
+      thought_(options_.starts_in_thought),
+      scanner_(options_.stop) {}
+
+Request Generation::request(std::vector<int32_t> prompt, Sampling sampling,
+                            std::function<void(std::span<float>)> constrain) {
+  out_.prompt_tokens = static_cast<int64_t>(prompt.size());
+  start_ = now_seconds();
+  Request request{std::move(prompt), std::move(sampling), {}, {}, {}, {}};
+  request.on_start = [this](int64_t cached) { out_.cached_tokens = cached; };
+  request.on_token = [this](int32_t id, bool drawn) { return token(id, drawn); };
+  if (options_.logprobs >= 0 || constrain)
+    request.on_logits = [this, constrain = std::move(constrain)](std::span<float> logits) {
+      if (options_.logprobs >= 0) logits_.assign(logits.begin(), logits.end());
+      if (constrain) constrain(logits);
+    };
+  return request;
+}
+
+TokenChoice Generation::choice(int32_t id, bool drawn) const {
+  TokenChoice out{.id = id, .thought = in_thought(), .drawn = drawn, .likeliest = {}};
+  if (!drawn || logits_.empty()) return out;
+  const float top = *std::max_element(logits_.begin(), logits_.end());
+  double sum = 0, weighted = 0;
+  for (float l : logits_) {
+    const double e = std::exp(static_cast<double>(l) - top);
+    sum += e;
+    if (e > 0) weighted += e * (static_cast<double>(l) - top);
+  }
+  const double log_sum = std::log(sum);
+  const auto logprob = [&](int32_t i) {
+    return static_cast<float>(static_cast<double>(logits_[static_cast<size_t>(i)]) - top - log_sum);
+  };
+  out.logprob = logprob(id);
+  out.entropy = static_cast<float>(log_sum - weighted / sum);
+  std::vector<int32_t> ids(logits_.size());
+  for (size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<int32_t>(i);
+  const size_t count = std::min(ids.size(), static_cast<size_t>(options_.logprobs));
+  std::partial_sort(ids.begin(), ids.begin() + static_cast<ptrdiff_t>(count), ids.end(), [&](int32_t a, int32_t b) {
+    const float la = logits_[static_cast<size_t>(a)], lb = logits_[static_cast<size_t>(b)];
+    return la != lb ? la > lb : a < b;
+  });
+  for (size_t i = 0; i < count; ++i) out.likeliest.emplace_back(ids[i], logprob(ids[i]));
+  return out;
+}
+
+bool Generation::must_close(Interrupt wish) {
+  if (wish == Interrupt::end_thought) return true;
+  if (out_.thought_tokens >= thought_limit_) return out_.thought_cut = true;
+  if (options_.break_loops && loop_.push(out_.tokens.back())) return out_.loop_closed = true;
+  return false;
+}
+
+Verdict Generation::token(int32_t id, bool drawn) {
+  const double now = now_seconds();
+  if (out_.tokens.empty()) first_ = now;
+  last_ = now;
+  const bool is_stop = std::find(options_.stop_ids.begin(), options_.stop_ids.end(), id) != options_.stop_ids.end();
+  if (drawn && is_stop && !options_.ignore_eos) return end(Finish::stop);
+  out_.tokens.push_back(id);
+  const bool thinking = in_thought();
+  out_.thought_tokens += thinking;
+  if (options_.logprobs >= 0) choices_.push_back(choice(id, drawn));
+  emit(decoder_.push(id));
+  if (thinking && !in_thought()) thought_end_ = now;
+  if (scanner_.hit()) return end(Finish::stop);
+  if (options_.max_tokens > 0 && static_cast<int64_t>(out_.tokens.size()) >= options_.max_tokens)
+    return end(Finish::length);
+  const Interrupt wish = interrupted_ ? interrupted_() : Interrupt::none;
+  if (wish == Interrupt::end_all) return end(Finish::interrupted);
+  if (drawn && in_thought() && !closing_ && must_close(wish)) {
+    closing_ = true;
+    return {false, tokenizer_.encode(kCloseThought, {.parse_special = true, .add_bos = false})};
+  }
+  return {};
+}
+
+const Generated& Generation::finish() {
+  emit(decoder_.flush());
+  if (options_.split_thought && !scanner_.hit()) {
+    const auto rest = thought_.finish();
+    deliver(rest.reasoning, scanner_.push(rest.content));
+  }
+  if (!scanner_.hit()) deliver({}, scanner_.flush());
+  if (!choices_.empty() && on_piece_) on_piece_({{}, {}, choices_});
+  choices_.clear();
+  if (scanner_.hit()) out_.stop_string = *scanner_.hit(), out_.finish = Finish::stop;
+  out_.prompt_seconds = first_ > 0 ? first_ - start_ : 0;
+  out_.seconds = last_ - first_;
+  if (out_.thought_tokens > 0) out_.thought_seconds = (thought_end_ > 0 ? thought_end_ : last_) - first_;
+  return out_;
+}
+
+Verdict Generation::end(Finish why) {
+  out_.finish = why;
+  return {true, {}};
+}
+
+void Generation::emit(const std::string& text) {
+  if (text.empty()) return;
+  if (!options_.split_thought) return deliver({}, scanner_.push(text));
+  const auto piece = thought_.push(text);
+  deliver(piece.reasoning, scanner_.push(piece.content));
+}
+
+void Generation::deliver(const std::string& reasoning, const std::string& text) {
+  if (reasoning.empty() && text.empty()) return;
+  out_.reasoning += reasoning;
+  out_.text += text;
+  if (on_piece_) on_piece_({reasoning, text, choices_});
+  choices_.clear();
+}
+
+}  // namespace jevons
