@@ -6,7 +6,8 @@
 
 namespace jevons {
 
-KvPages::KvPages(int64_t pages, int64_t page_tokens) : page_tokens_(page_tokens), state_(static_cast<size_t>(pages)) {
+KvPages::KvPages(int64_t pages, int64_t page_tokens, Hash hash)
+    : page_tokens_(page_tokens), hash_(hash), state_(static_cast<size_t>(pages)) {
   for (int64_t p = pages; p-- > 0;) free_.push_back(static_cast<int32_t>(p));
 }
 
@@ -20,8 +21,10 @@ std::optional<int32_t> KvPages::take() {
   } else if (!idle_.empty()) {
     page = idle_.front();
     idle_.pop_front();
-    published_.erase(state_[static_cast<size_t>(page)].key);
-    state_[static_cast<size_t>(page)] = {};
+    Page& state = state_[static_cast<size_t>(page)];
+    state.prefix->page.reset();
+    drop(state.prefix);
+    state = {};
   } else {
     return std::nullopt;
   }
@@ -33,7 +36,7 @@ void KvPages::release(int32_t page) {
   Page& state = state_[static_cast<size_t>(page)];
   JEVONS_CHECK(state.users > 0);
   if (--state.users > 0) return;
-  if (state.key != 0) {
+  if (state.prefix) {
     state.idle = idle_.insert(idle_.end(), page);
   } else {
     free_.push_back(page);
@@ -42,17 +45,14 @@ void KvPages::release(int32_t page) {
 
 std::vector<int32_t> KvPages::share(std::span<const int32_t> tokens) {
   std::vector<int32_t> out;
-  uint64_t parent = 0;
+  Prefix* prefix = nullptr;
   const size_t size = static_cast<size_t>(page_tokens_);
   for (size_t begin = 0; begin + size <= tokens.size(); begin += size) {
-    const auto part = tokens.subspan(begin, size);
-    const uint64_t key = key_of(parent, part);
-    const auto found = published_.find(key);
-    if (found == published_.end() || !holds(found->second, parent, part)) break;
-    Page& state = state_[static_cast<size_t>(found->second)];
+    prefix = find(prefix, tokens.subspan(begin, size));
+    if (!prefix || !prefix->page) break;
+    Page& state = state_[static_cast<size_t>(*prefix->page)];
     if (state.users++ == 0) idle_.erase(state.idle);
-    out.push_back(found->second);
-    parent = key;
+    out.push_back(*prefix->page);
   }
   return out;
 }
@@ -60,30 +60,52 @@ std::vector<int32_t> KvPages::share(std::span<const int32_t> tokens) {
 void KvPages::publish(std::span<const int32_t> tokens, int32_t page) {
   const size_t size = static_cast<size_t>(page_tokens_);
   JEVONS_CHECK(tokens.size() >= size && tokens.size() % size == 0);
-  uint64_t parent = 0;
-  for (size_t begin = 0; begin + size < tokens.size(); begin += size)
-    parent = key_of(parent, tokens.subspan(begin, size));
-  const auto part = tokens.subspan(tokens.size() - size);
-  const uint64_t key = key_of(parent, part);
   Page& state = state_[static_cast<size_t>(page)];
   JEVONS_CHECK(state.users > 0);
-  if (state.key != 0 || !published_.try_emplace(key, page).second) return;
-  state.key = key, state.parent = parent;
-  state.tokens.assign(part.begin(), part.end());
+  if (state.prefix) return;
+  Prefix* prefix = nullptr;
+  for (size_t begin = 0; begin < tokens.size(); begin += size)
+    prefix = find_or_add(prefix, tokens.subspan(begin, size));
+  if (prefix->page) return;
+  prefix->page = page;
+  state.prefix = prefix;
 }
 
-// FNV-1a over the tokens, started from the parent's key. Equality is checked on lookup, so a collision only misses.
-uint64_t KvPages::key_of(uint64_t parent, std::span<const int32_t> tokens) const {
-  uint64_t hash = 0xcbf29ce484222325 ^ parent;
-  for (int32_t token : tokens)
-    for (int shift = 0; shift < 32; shift += 8)
-      hash = (hash ^ (static_cast<uint32_t>(token) >> shift & 0xff)) * 0x100000001b3;
-  return hash ? hash : 1;
+// A multiplication and a shift a token, so that every bit of a token reaches the high and the low half.
+uint64_t KvPages::mixed(uint64_t before, std::span<const int32_t> tokens) {
+  uint64_t hash = before ^ 0xcbf29ce484222325;
+  for (int32_t token : tokens) {
+    hash = (hash ^ static_cast<uint32_t>(token)) * 0x9e3779b97f4a7c15;
+    hash ^= hash >> 32;
+  }
+  return hash;
 }
 
-bool KvPages::holds(int32_t page, uint64_t parent, std::span<const int32_t> tokens) const {
-  const Page& state = state_[static_cast<size_t>(page)];
-  return state.parent == parent && std::equal(tokens.begin(), tokens.end(), state.tokens.begin(), state.tokens.end());
+KvPages::Prefix* KvPages::find(Prefix* before, std::span<const int32_t> tokens) {
+  const auto [first, last] = prefixes_.equal_range(hash_(before ? before->hash : 0, tokens));
+  for (auto it = first; it != last; ++it)
+    if (it->second.before == before && std::equal(tokens.begin(), tokens.end(), it->second.tokens.begin()))
+      return &it->second;
+  return nullptr;
+}
+
+KvPages::Prefix* KvPages::find_or_add(Prefix* before, std::span<const int32_t> tokens) {
+  if (Prefix* found = find(before, tokens)) return found;
+  const uint64_t hash = hash_(before ? before->hash : 0, tokens);
+  Prefix prefix{before, {tokens.begin(), tokens.end()}, hash, 0, std::nullopt};
+  if (before) ++before->longer;
+  return &prefixes_.emplace(hash, std::move(prefix))->second;
+}
+
+void KvPages::drop(Prefix* prefix) {
+  while (prefix && !prefix->page && prefix->longer == 0) {
+    Prefix* const before = prefix->before;
+    auto it = prefixes_.equal_range(prefix->hash).first;
+    while (&it->second != prefix) ++it;
+    prefixes_.erase(it);
+    if (before) --before->longer;
+    prefix = before;
+  }
 }
 
 }  // namespace jevons

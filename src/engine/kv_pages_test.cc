@@ -61,10 +61,11 @@ struct Sequence {
   std::vector<int32_t> pages;
 };
 
-void run(unsigned seed, int64_t pages, int64_t page_tokens, int alphabet, int operations) {
+void run(unsigned seed, int64_t pages, int64_t page_tokens, int alphabet, int operations,
+         KvPages::Hash hash = KvPages::mixed) {
   std::mt19937 random(seed);
   const auto below = [&](int n) { return static_cast<int>(random() % static_cast<unsigned>(n)); };
-  KvPages tested(pages, page_tokens);
+  KvPages tested(pages, page_tokens, hash);
   Model model{page_tokens, {}, {}, {}};
   for (int64_t p = 0; p < pages; ++p) model.users[static_cast<int32_t>(p)] = 0;
   ASSERT_EQ(tested.total(), pages);
@@ -117,6 +118,41 @@ TEST(KvPages, EqualsAPlainModel) {
     run(seed, 40, 2, 2, 3000);
     run(seed, 9, 4, 2, 3000);
   }
+}
+
+// Sharing is exact whatever the hash does: one value for all, and two bits of the real one (which differ by the prefix
+// before, so equal pages after different beginnings meet too).
+TEST(KvPages, CollidingHashesShareNothingWrong) {
+  for (unsigned seed = 1; seed <= 3; ++seed) {
+    run(seed, 12, 1, 3, 3000, [](uint64_t, std::span<const int32_t>) { return uint64_t{7}; });
+    run(seed, 40, 2, 2, 3000,
+        [](uint64_t before, std::span<const int32_t> tokens) { return KvPages::mixed(before, tokens) & 3; });
+  }
+  KvPages pages(4, 2, [](uint64_t, std::span<const int32_t>) { return uint64_t{7}; });
+  const int32_t a = *pages.take(), b = *pages.take(), c = *pages.take();
+  pages.publish(Tokens{1, 2}, a);
+  pages.publish(Tokens{9, 9}, b);
+  pages.publish(Tokens{1, 2, 3, 4}, c);
+  EXPECT_EQ(pages.share(Tokens{9, 9, 3, 4}), Tokens{b});  // the page after 1, 2 has the same tokens and the same hashes
+  EXPECT_EQ(pages.share(Tokens{1, 2, 3, 4}), (Tokens{a, c}));
+  EXPECT_EQ(pages.share(Tokens{5, 6}), Tokens{});
+}
+
+// A page outlives the one before it in the cache: it is found again as soon as that beginning is published anew, and
+// under no other.
+TEST(KvPages, APageWaitsForItsBeginning) {
+  KvPages pages(3, 1);
+  const int32_t a = *pages.take(), b = *pages.take();
+  pages.publish(Tokens{1}, a);
+  pages.publish(Tokens{1, 2}, b);
+  pages.release(a);
+  const int32_t c = *pages.take();
+  EXPECT_EQ(pages.take(), a);  // given up
+  EXPECT_EQ(pages.share(Tokens{1, 2}), Tokens{});
+  pages.publish(Tokens{3}, a);
+  EXPECT_EQ(pages.share(Tokens{3, 2}), Tokens{a});
+  pages.publish(Tokens{1}, c);
+  EXPECT_EQ(pages.share(Tokens{1, 2}), (Tokens{c, b}));
 }
 
 TEST(KvPages, SharesWholePagesOfTheSamePrefixOnly) {
