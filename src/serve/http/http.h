@@ -17,9 +17,9 @@ namespace jevons {
 using HttpHeaders = std::vector<std::pair<std::string, std::string>>;
 
 struct HttpRequest {
-  std::string id;  // of this exchange; the reply carries it as x-request-id
-  std::string method, path, query;
-  HttpHeaders headers;  // names in lower case
+  std::string id;                   // of this exchange; the reply carries it as x-request-id
+  std::string method, path, query;  // as sent: path and query still percent-encoded
+  HttpHeaders headers;              // names in lower case
   std::string body;
   std::string peer;  // address of the client
 
@@ -40,6 +40,7 @@ class Reply {
     virtual void end() = 0;
     virtual bool closed() const = 0;
     virtual void on_close(std::function<void()> then) = 0;
+    virtual void on_drain(std::function<void()> then) { then(); }
   };
 
   explicit Reply(std::shared_ptr<Exchange> exchange) : exchange_(std::move(exchange)) {}
@@ -51,8 +52,12 @@ class Reply {
   void end() const { exchange_->end(); }
   // The client went away, or everything was sent.
   bool closed() const { return exchange_->closed(); }
-  // Called when the client goes away before the end; at once if it has. Any number may be added.
+  // Called on the I/O thread when the client goes away before the end (a half-closed connection counts as that); at
+  // once if it has. Any number may be added.
   void on_close(std::function<void()> then) const { exchange_->on_close(std::move(then)); }
+  // Called once on the I/O thread when all that was written so far went to the kernel: for producers that could run
+  // ahead of the client. Never called if the client goes away.
+  void on_drain(std::function<void()> then) const { exchange_->on_drain(std::move(then)); }
 
  private:
   std::shared_ptr<Exchange> exchange_;
@@ -61,17 +66,26 @@ class Reply {
 struct HttpLimits {
   uint32_t header_bytes = 16 << 10;
   uint64_t body_bytes = 8 << 20;
-  double read_seconds = 20;  // for the headers and the body of one request
-  double idle_seconds = 75;  // between the requests of one connection
+  double read_seconds = 20;  // for the headers of one request; its body has one more second per 64 KB
+  double idle_seconds = 75;  // between the requests of one connection; without progress of what is being sent
   int64_t connections = 2048;
-  size_t unsent_bytes = size_t{8} << 20;  // of one connection; a client that reads slower is dropped
+  size_t unsent_bytes = size_t{8} << 20;  // written but not yet sent, of one connection; a slower reader is dropped
+};
+
+// What to do with a request of which the head is known, but not the body.
+struct HttpVerdict {
+  int status = 0;  // not 0: this is the reply, and the body is not read
+  HttpHeaders headers{};
+  std::string body{};
+  uint64_t body_bytes = 0;  // not 0: in place of HttpLimits::body_bytes
 };
 
 struct HttpOptions {
-  std::string host = "127.0.0.1";
-  int port = 0;  // 0: any free one
+  std::string host = "127.0.0.1";  // a numeric address, or localhost for 127.0.0.1
+  int port = 0;                    // 0: any free one
   HttpLimits limits{};
   HttpHeaders headers{};  // of every reply
+  std::function<HttpVerdict(const HttpRequest&)> admit{};
 };
 
 class HttpServer {
@@ -85,6 +99,10 @@ class HttpServer {
   virtual void run() = 0;
   virtual void stop(double seconds) = 0;  // from any thread
 };
+
+// The body of an error: {"error":{"message","type","param","code"}}; empty param and code become null.
+std::string error_json(std::string_view message, std::string_view type, std::string_view param = {},
+                       std::string_view code = {});
 
 // Percent-decoding of a query's value ('+' is a space); nothing if a % is not followed by two hex digits.
 std::optional<std::string> percent_decode(std::string_view text);
