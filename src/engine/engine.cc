@@ -62,6 +62,10 @@ Result<int64_t> Engine::submit(Request request) {
 
 void Engine::cancel(int64_t id) { end(id); }
 
+bool Engine::runs(int64_t id) const {
+  return std::any_of(sequences_.begin(), sequences_.end(), [&](const auto& s) { return s->id == id; });
+}
+
 void Engine::end(int64_t id) {
   const auto found = std::find_if(sequences_.begin(), sequences_.end(), [&](const auto& s) { return s->id == id; });
   if (found == sequences_.end()) return;

@@ -64,6 +64,7 @@ class Engine {
     int64_t running = 0, prompt_tokens = 0;
   };
   StepSize last_step() const { return last_step_; }
+  bool runs(int64_t id) const;
   int64_t sequences() const { return static_cast<int64_t>(sequences_.size()); }
   int64_t arena_peak() const { return arena_.peak(); }
 

@@ -42,9 +42,10 @@ std::string Checkpoint::stored_name(const std::string& hf_name) const {
 const TensorEntry* Checkpoint::find(const std::string& hf_name) const { return find_stored(stored_name(hf_name)); }
 
 Result<std::string> Checkpoint::sibling(const char* name) const {
+  const std::filesystem::path file = (gguf_ ? path_.parent_path() : path_) / name;
   std::error_code ignored;
-  if (!std::filesystem::exists(path_ / name, ignored)) return std::string();
-  return read_file(path_ / name);
+  if (!std::filesystem::exists(file, ignored)) return std::string();
+  return read_file(file);
 }
 
 namespace {
@@ -117,10 +118,11 @@ Result<std::optional<std::string>> Checkpoint::chat_template() const {
   try {
     if (gguf_) {
       const auto text = gguf_->text("tokenizer.chat_template");
-      return text ? std::optional(std::string(*text)) : std::nullopt;
+      if (text) return std::optional(std::string(*text));
     }
     JEVONS_TRY(std::string text, sibling("chat_template.jinja"));
     if (!text.empty()) return std::optional(std::move(text));
+    if (gguf_) return std::optional<std::string>();
     JEVONS_TRY(const std::string config, sibling("tokenizer_config.json"));
     if (config.empty()) return std::optional<std::string>();
     return template_of(Json::parse(config).value());

@@ -30,7 +30,7 @@ class Checkpoint {
   Result<Json> generation_config() const;  // {} if there is none
 
  private:
-  Result<std::string> sibling(const char* name) const;  // a file of the folder; empty text if absent
+  Result<std::string> sibling(const char* name) const;  // a file of the folder, or beside a GGUF; empty if absent
   std::filesystem::path path_;
   Json config_;
   std::string arch_;  // GGUF's general.architecture

@@ -1,0 +1,59 @@
+// ChatRequest: one conversation to be continued, whatever API it came by. Each API parses its own body into this, and
+// writes the events of the run (chat_run.h) in its own form.
+#pragma once
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/generation.h"
+#include "engine/model.h"
+#include "serve/api/fields.h"
+
+namespace jevons {
+
+// Whose rules: OpenAI's, or DeepSeek's own (paths without /v1, and /beta).
+enum class Dialect { openai, deepseek };
+
+struct ChatRequest {
+  std::string model;       // served name; see Service::resolve
+  std::string asked;       // as the client wrote it, and gets it back
+  Json messages;           // as templates take them: role, content (text), tool_calls, ...
+  Json tools;              // null if there are none
+  bool continues = false;  // the last message is an assistant's, to be continued (prefix)
+
+  std::optional<bool> think;  // nothing said: as the model does by itself
+  std::optional<int64_t> thought_budget;
+  std::optional<double> temperature, top_p, min_p, presence_penalty, frequency_penalty, repetition_penalty;
+  std::optional<int64_t> top_k, seed, max_tokens;
+  std::unordered_map<int32_t, double> logit_bias;
+  std::vector<std::string> stop;
+  int64_t n = 1;
+  int top_logprobs = -1;  // < 0: none
+  bool stream = false, include_usage = false;
+  bool ignore_eos = false;
+  std::string user;
+  std::vector<std::string> warnings;
+};
+
+// Reads a body of /chat/completions.
+ChatRequest parse_chat(Fields& f, Dialect dialect);
+
+// The messages of a request in the form that templates take: content parts joined to text, `developer` as `system`.
+// Throws ApiError with the message's place for what cannot be: another role, an image, a missing content.
+Json plain_messages(const Json& messages, const char* param);
+
+// Thought switch and budget of a reasoning effort: none, minimal, low, medium, high, xhigh, max, ultra.
+void apply_effort(ChatRequest& request, const std::string& effort);
+
+// The same for a loaded model: prompt, sampling, options. Throws ApiError if the prompt does not fit or the template
+// refuses the conversation.
+struct PreparedChat {
+  std::string text;  // the prompt
+  std::vector<int32_t> prompt;
+  Sampling sampling;
+  GenerateOptions options;
+};
+PreparedChat prepare_chat(const ChatRequest& request, const Model& model);
+std::string render_prompt(const ChatRequest& request, const Model& model);
+
+}  // namespace jevons

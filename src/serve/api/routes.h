@@ -1,0 +1,31 @@
+// The routes of all APIs. Each function adds those of one file; they keep references to `api`, which must outlive the
+// router.
+#pragma once
+#include "serve/api/chat_run.h"
+#include "serve/router.h"
+#include "serve/service.h"
+
+namespace jevons {
+
+struct Api {
+  explicit Api(Service& s) : service(s) {}
+  Service& service;
+  ActiveChats active;
+  double started = 0;  // seconds since 1970
+};
+
+void add_chat_routes(Router& router, Api& api);    // /v1/chat/completions, /chat/completions, /beta/...: chat_routes.cc
+void add_model_routes(Router& router, Api& api);   // /v1/models, /models, /user/balance: model_routes.cc
+void add_text_routes(Router& router, Api& api);    // /tokenize, /detokenize, /apply-template, /tokenizer_info
+void add_status_routes(Router& router, Api& api);  // /health, /metrics, /openapi.json
+
+// Refuses a request that would have to wait in a full queue, or that comes while the server is ending.
+void check_room(const Service& service);
+// The served model that the client means, with the thinking switch of DeepSeek's old names (deepseek-chat,
+// deepseek-reasoner). Throws ApiError{404}.
+void resolve_model(const Service& service, ChatRequest& request);
+// Runs `then` on the service's thread with the loaded model; what it throws, and a model that cannot be loaded, is the
+// reply.
+void with_model(Service& service, const std::string& name, const Reply& reply, std::function<void(Model&)> then);
+
+}  // namespace jevons
