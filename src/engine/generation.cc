@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "base/clock.h"
 
@@ -84,30 +85,38 @@ Request Generation::request(std::vector<int32_t> prompt, Sampling sampling,
   return request;
 }
 
-TokenChoice Generation::choice(int32_t id, bool drawn) const {
-  TokenChoice out{.id = id, .thought = in_thought(), .drawn = drawn, .likeliest = {}};
-  if (!drawn || logits_.empty()) return out;
-  const float top = *std::max_element(logits_.begin(), logits_.end());
+TokenChoice weigh(std::span<const float> logits, int32_t id, int likeliest) {
+  TokenChoice out{.id = id, .likeliest = {}};
+  const float top = *std::max_element(logits.begin(), logits.end());
   double sum = 0, weighted = 0;
-  for (float l : logits_) {
+  for (float l : logits) {
     const double e = std::exp(static_cast<double>(l) - top);
     sum += e;
     if (e > 0) weighted += e * (static_cast<double>(l) - top);
   }
   const double log_sum = std::log(sum);
   const auto logprob = [&](int32_t i) {
-    return static_cast<float>(static_cast<double>(logits_[static_cast<size_t>(i)]) - top - log_sum);
+    return static_cast<float>(static_cast<double>(logits[static_cast<size_t>(i)]) - top - log_sum);
   };
   out.logprob = logprob(id);
   out.entropy = static_cast<float>(log_sum - weighted / sum);
-  std::vector<int32_t> ids(logits_.size());
-  for (size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<int32_t>(i);
-  const size_t count = std::min(ids.size(), static_cast<size_t>(options_.logprobs));
-  std::partial_sort(ids.begin(), ids.begin() + static_cast<ptrdiff_t>(count), ids.end(), [&](int32_t a, int32_t b) {
-    const float la = logits_[static_cast<size_t>(a)], lb = logits_[static_cast<size_t>(b)];
+  std::vector<int32_t> ids(logits.size());
+  std::iota(ids.begin(), ids.end(), 0);
+  const auto count = static_cast<ptrdiff_t>(std::min(ids.size(), static_cast<size_t>(likeliest)));
+  std::partial_sort(ids.begin(), ids.begin() + count, ids.end(), [&](int32_t a, int32_t b) {
+    const float la = logits[static_cast<size_t>(a)], lb = logits[static_cast<size_t>(b)];
     return la != lb ? la > lb : a < b;
   });
-  for (size_t i = 0; i < count; ++i) out.likeliest.emplace_back(ids[i], logprob(ids[i]));
+  for (ptrdiff_t i = 0; i < count; ++i)
+    out.likeliest.emplace_back(ids[static_cast<size_t>(i)], logprob(ids[static_cast<size_t>(i)]));
+  return out;
+}
+
+TokenChoice Generation::choice(int32_t id, bool drawn) const {
+  TokenChoice out =
+      drawn && !logits_.empty() ? weigh(logits_, id, options_.logprobs) : TokenChoice{.id = id, .likeliest = {}};
+  out.thought = in_thought();
+  out.drawn = drawn;
   return out;
 }
 

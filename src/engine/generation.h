@@ -58,6 +58,9 @@ struct TokenChoice {
   std::vector<std::pair<int32_t, float>> likeliest;  // (id, logprob), most likely first
 };
 
+// What logits [V] say of token `id`: log-softmax, entropy, and the `likeliest` most probable tokens. Cost: O(V).
+TokenChoice weigh(std::span<const float> logits, int32_t id, int likeliest);
+
 // Text that became certain, and the tokens it came from (all since the last piece). Empty unless logprobs are wanted.
 struct Piece {
   std::string_view reasoning, text;

@@ -46,8 +46,8 @@ Result<MemoryPlan> plan_memory(const Checkpoint& checkpoint, const Config& confi
   MemoryPlan plan;
   JEVONS_TRY(plan.weights, plan_weights(checkpoint, config, load));
   const DType cache = options.ref ? DType::f64 : options.cache_type;
-  plan.cache =
-      context * KvStore::bytes_per_token(config, config.num_hidden_layers + config.num_nextn_predict_layers, cache);
+  plan.cache = options.cache_contexts * context *
+               KvStore::bytes_per_token(config, config.num_hidden_layers + config.num_nextn_predict_layers, cache);
   plan.step = step_bytes(config, std::min<int64_t>(context, EngineOptions{}.step_tokens), options.ref ? 8 : 4);
   plan.base = kBaseBytes + (options.with_text ? config.vocab_size * 200 : 0);
   return plan;
@@ -61,11 +61,16 @@ Result<std::unique_ptr<Model>> Model::load(const std::filesystem::path& path, co
                                       " positions that ", path.string(), " was made for"));
   // The largest context up to the model's own for which the whole fits.
   int64_t context = options.context ? options.context : config.max_position_embeddings;
-  JEVONS_TRY(MemoryPlan plan, plan_memory(checkpoint, config, options, context));
+  ModelOptions planned = options;
+  JEVONS_TRY(MemoryPlan plan, plan_memory(checkpoint, config, planned, context));
   const int64_t available = available_memory();
+  while (planned.cache_contexts > 1 && plan.total() > available) {
+    --planned.cache_contexts;
+    JEVONS_TRY(plan, plan_memory(checkpoint, config, planned, context));
+  }
   while (!options.context && context > 512 && plan.total() > available) {
     context = std::max<int64_t>(context / 2, 512);
-    JEVONS_TRY(plan, plan_memory(checkpoint, config, options, context));
+    JEVONS_TRY(plan, plan_memory(checkpoint, config, planned, context));
   }
   if (plan.total() > available)
     return Error(
@@ -83,6 +88,7 @@ Result<std::unique_ptr<Model>> Model::load(const std::filesystem::path& path, co
   if (options.with_text) JEVONS_TRY_STATUS(model->load_text());
   EngineOptions engine;
   engine.context = context;
+  engine.cache_tokens = context * planned.cache_contexts;
   engine.cache_type = options.cache_type;
   engine.exact = options.exact;
   engine.device = load.device;

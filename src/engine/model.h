@@ -19,7 +19,8 @@ struct ModelOptions {
   bool ref = false;  // the float64 reference back end
   bool expanded = false;
   DType cache_type = DType::f16;
-  bool with_text = true;  // tokenizer and template are needed
+  int64_t cache_contexts = 1;  // the cache holds so many whole contexts at most, fewer where memory is short
+  bool with_text = true;       // tokenizer and template are needed
 };
 
 class Model {

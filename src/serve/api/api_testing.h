@@ -28,6 +28,7 @@ class ApiTest : public testing::Test {
     api_ = std::make_unique<Api>(*service_);
     router_ = std::make_unique<Router>();
     add_chat_routes(*router_, *api_);
+    add_completion_routes(*router_, *api_);
     add_model_routes(*router_, *api_);
     add_text_routes(*router_, *api_);
     add_status_routes(*router_, *api_);

@@ -98,30 +98,6 @@ void read_thinking(ChatRequest& r, Fields& f) {
       if (const Json* v = kwargs->find(key); v && v->is_bool()) r.think = v->as_bool();
 }
 
-void read_sampling(ChatRequest& r, Fields& f) {
-  r.temperature = f.number("temperature", 0, 2, "0: always the likeliest token; default: the model's own");
-  r.top_p = f.number("top_p", 0, 1, "nucleus; default: the model's own");
-  r.top_k = f.integer("top_k", -1, int64_t{1} << 31, "the likeliest k tokens only; 0 or -1: all");
-  r.min_p = f.number("min_p", 0, 1, "tokens at least this part as likely as the likeliest");
-  r.presence_penalty = f.number("presence_penalty", -2, 2, "subtracted from logits of tokens generated before");
-  r.frequency_penalty = f.number("frequency_penalty", -2, 2, "the same, times how often");
-  r.repetition_penalty = f.number("repetition_penalty", 0.01, 10, "divides positive logits of tokens seen before");
-  r.seed = f.integer("seed", std::numeric_limits<int64_t>::min(), std::numeric_limits<int64_t>::max(),
-                     "the same seed and request give the same text");
-  if (const Json* bias = f.value("logit_bias", "object", "token id to what is added to its logit, -100 to 100")) {
-    if (!bias->is_object()) f.wrong("logit_bias", "must be an object of token ids and numbers");
-    for (const auto& [key, value] : bias->as_object()) {
-      int32_t id = 0;
-      const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), id);
-      if (error != std::errc() || end != key.data() + key.size() || id < 0 || !value.is_number() ||
-          std::abs(value.as_double()) > 100)
-        f.wrong("logit_bias", cat("has the entry ", quote(key), ": ", value.dump().substr(0, 40),
-                                  "; expected a token id and a number from -100 to 100"));
-      r.logit_bias[id] = value.as_double();
-    }
-  }
-}
-
 void read_limits(ChatRequest& r, Fields& f) {
   r.max_tokens = f.integer("max_tokens", 1, int64_t{1} << 40, "of thought and answer together");
   if (const auto n = f.integer("max_completion_tokens", 1, int64_t{1} << 40, "the same; wins over max_tokens"))
@@ -159,6 +135,30 @@ void read_tools(ChatRequest& r, Fields& f) {
 }
 
 }  // namespace
+
+void read_sampling(ChatRequest& r, Fields& f) {
+  r.temperature = f.number("temperature", 0, 2, "0: always the likeliest token; default: the model's own");
+  r.top_p = f.number("top_p", 0, 1, "nucleus; default: the model's own");
+  r.top_k = f.integer("top_k", -1, int64_t{1} << 31, "the likeliest k tokens only; 0 or -1: all");
+  r.min_p = f.number("min_p", 0, 1, "tokens at least this part as likely as the likeliest");
+  r.presence_penalty = f.number("presence_penalty", -2, 2, "subtracted from logits of tokens generated before");
+  r.frequency_penalty = f.number("frequency_penalty", -2, 2, "the same, times how often");
+  r.repetition_penalty = f.number("repetition_penalty", 0.01, 10, "divides positive logits of tokens seen before");
+  r.seed = f.integer("seed", std::numeric_limits<int64_t>::min(), std::numeric_limits<int64_t>::max(),
+                     "the same seed and request give the same text");
+  if (const Json* bias = f.value("logit_bias", "object", "token id to what is added to its logit, -100 to 100")) {
+    if (!bias->is_object()) f.wrong("logit_bias", "must be an object of token ids and numbers");
+    for (const auto& [key, value] : bias->as_object()) {
+      int32_t id = 0;
+      const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), id);
+      if (error != std::errc() || end != key.data() + key.size() || id < 0 || !value.is_number() ||
+          std::abs(value.as_double()) > 100)
+        f.wrong("logit_bias", cat("has the entry ", quote(key), ": ", value.dump().substr(0, 40),
+                                  "; expected a token id and a number from -100 to 100"));
+      r.logit_bias[id] = value.as_double();
+    }
+  }
+}
 
 void apply_effort(ChatRequest& request, const std::string& effort) {
   request.think = effort != "none";
@@ -218,6 +218,29 @@ std::string render_prompt(const ChatRequest& r, const Model& model) {
   return out + answer;
 }
 
+Sampling sampling_of(const ChatRequest& r, const Model& model) {
+  Sampling out = model.default_sampling();
+  const auto set = [](auto& to, const auto& from) {
+    if (from) to = static_cast<std::remove_reference_t<decltype(to)>>(*from);
+  };
+  set(out.temperature, r.temperature);
+  set(out.top_p, r.top_p);
+  set(out.min_p, r.min_p);
+  set(out.top_k, r.top_k);
+  out.top_k = std::max<int64_t>(out.top_k, 0);
+  set(out.presence_penalty, r.presence_penalty);
+  set(out.frequency_penalty, r.frequency_penalty);
+  set(out.repetition_penalty, r.repetition_penalty);
+  out.logit_bias = r.logit_bias;
+  for (const auto& [id, bias] : r.logit_bias)
+    if (id >= model.config().vocab_size)
+      throw ApiError(400, cat("'logit_bias' names token ", id, ", but the vocabulary has ", model.config().vocab_size),
+                     "invalid_value", "logit_bias");
+  out.seed =
+      r.seed ? static_cast<uint64_t>(*r.seed) : (uint64_t{std::random_device{}()} << 32 | std::random_device{}());
+  return out;
+}
+
 PreparedChat prepare_chat(const ChatRequest& r, const Model& model) {
   PreparedChat p;
   p.text = render_prompt(r, model);
@@ -229,26 +252,7 @@ PreparedChat prepare_chat(const ChatRequest& r, const Model& model) {
                    cat("the prompt has ", size, " tokens, but the context of ", r.model, " holds ", context,
                        "; shorten the conversation or serve it with a larger --ctx"),
                    "context_length_exceeded", "messages");
-  p.sampling = model.default_sampling();
-  const auto set = [](auto& to, const auto& from) {
-    if (from) to = static_cast<std::remove_reference_t<decltype(to)>>(*from);
-  };
-  set(p.sampling.temperature, r.temperature);
-  set(p.sampling.top_p, r.top_p);
-  set(p.sampling.min_p, r.min_p);
-  set(p.sampling.top_k, r.top_k);
-  p.sampling.top_k = std::max<int64_t>(p.sampling.top_k, 0);
-  set(p.sampling.presence_penalty, r.presence_penalty);
-  set(p.sampling.frequency_penalty, r.frequency_penalty);
-  set(p.sampling.repetition_penalty, r.repetition_penalty);
-  p.sampling.logit_bias = r.logit_bias;
-  for (const auto& [id, bias] : r.logit_bias)
-    if (id >= model.config().vocab_size)
-      throw ApiError(400, cat("'logit_bias' names token ", id, ", but the vocabulary has ", model.config().vocab_size),
-                     "invalid_value", "logit_bias");
-  p.sampling.seed =
-      r.seed ? static_cast<uint64_t>(*r.seed) : (uint64_t{std::random_device{}()} << 32 | std::random_device{}());
-
+  p.sampling = sampling_of(r, model);
   GenerateOptions& o = p.options;
   const int64_t room = context - size;
   o.max_tokens = r.max_tokens.value_or(0);

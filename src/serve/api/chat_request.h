@@ -38,6 +38,11 @@ struct ChatRequest {
 // Reads a body of /chat/completions.
 ChatRequest parse_chat(Fields& f, Dialect dialect);
 
+// Temperature, top_p, ..., penalties, seed and logit_bias.
+void read_sampling(ChatRequest& request, Fields& f);
+// What they come to over the model's own defaults; a random seed where none is given.
+Sampling sampling_of(const ChatRequest& request, const Model& model);
+
 // The messages of a request in the form that templates take: content parts joined to text, `developer` as `system`.
 // Throws ApiError with the message's place for what cannot be: another role, an image, a missing content.
 Json plain_messages(const Json& messages, const char* param);

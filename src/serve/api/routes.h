@@ -14,10 +14,11 @@ struct Api {
   double started = 0;  // seconds since 1970
 };
 
-void add_chat_routes(Router& router, Api& api);    // /v1/chat/completions, /chat/completions, /beta/...: chat_routes.cc
-void add_model_routes(Router& router, Api& api);   // /v1/models, /models, /user/balance: model_routes.cc
-void add_text_routes(Router& router, Api& api);    // /tokenize, /detokenize, /apply-template, /tokenizer_info
-void add_status_routes(Router& router, Api& api);  // /health, /metrics, /openapi.json
+void add_chat_routes(Router& router, Api& api);  // /v1/chat/completions, /chat/completions, /beta/...: chat_routes.cc
+void add_completion_routes(Router& router, Api& api);  // /v1/completions, /completions, /beta/completions
+void add_model_routes(Router& router, Api& api);       // /v1/models, /models, /user/balance: model_routes.cc
+void add_text_routes(Router& router, Api& api);        // /tokenize, /detokenize, /apply-template, /tokenizer_info
+void add_status_routes(Router& router, Api& api);      // /health, /metrics, /openapi.json
 
 // Refuses a request that would have to wait in a full queue, or that comes while the server is ending.
 void check_room(const Service& service);
