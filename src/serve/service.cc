@@ -103,6 +103,14 @@ void Service::post(std::function<void()> work) {
   wake_.notify_all();
 }
 
+std::shared_ptr<void> Service::take_place() {
+  if (++waiting_ > options_.queue) {
+    --waiting_;
+    return nullptr;
+  }
+  return {this, [this](void*) { --waiting_; }};
+}
+
 bool Service::drain(double seconds) {
   draining_ = true;
   const double until = now_seconds() + seconds;
@@ -337,7 +345,14 @@ void Service::drop_waiting(Slot& slot, const std::function<bool(const Running&)>
   std::erase_if(slot.queue, [](const auto& entry) { return entry.second.empty(); });
   for (auto& r : dropped) {
     --counts_.waiting, --waiting_, ++counts_.cancelled;
-    r->job.on_error(Error(Code::interrupted, "the request was ended while it waited for its turn"));
+    if (r->ticket->wish_ != Interrupt::end_all) {
+      r->job.on_error(Error(Code::interrupted, "the request's time was over while it waited for its turn"));
+      continue;
+    }
+    Generated nothing;
+    nothing.finish = Finish::interrupted;
+    nothing.prompt_tokens = static_cast<int64_t>(r->job.prompt.size());
+    r->job.on_end(nothing, now_seconds() - r->submitted);
   }
 }
 

@@ -90,8 +90,9 @@ class Service {
   // No new jobs; those that run may end. True when none is left (or the time is over: they are cancelled).
   bool drain(double seconds);
   bool draining() const { return draining_; }
-  // Whether one more job may wait.
-  bool has_room() const { return waiting_ < options_.queue; }
+  // A place for one more request among those that wait, held until it is let go (its job is submitted, or it failed);
+  // null if the queue is full.
+  std::shared_ptr<void> take_place();
   std::vector<ModelFacts> models() const;
   // The name of the model that `name` means ("" is the default model), or an error that lists the names.
   Result<std::string> resolve(std::string_view name) const;
@@ -129,7 +130,7 @@ class Service {
   ServiceOptions options_;
   std::vector<std::unique_ptr<Slot>> slots_;  // fixed after construction
   Counts counts_;
-  std::atomic<int64_t> waiting_{0};
+  std::atomic<int64_t> waiting_{0};  // jobs in the queues, and requests that hold a place
   std::atomic<bool> draining_{false}, stopping_{false};
   mutable std::mutex mutex_;  // guards posted_, loads_ and the facts of the slots
   std::condition_variable wake_;

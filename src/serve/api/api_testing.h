@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <thread>
 
 #include "base/clock.h"
@@ -29,6 +30,7 @@ class ApiTest : public testing::Test {
     router_ = std::make_unique<Router>();
     add_chat_routes(*router_, *api_);
     add_completion_routes(*router_, *api_);
+    add_anthropic_routes(*router_, *api_);
     add_model_routes(*router_, *api_);
     add_text_routes(*router_, *api_);
     add_status_routes(*router_, *api_);
@@ -68,6 +70,17 @@ class ApiTest : public testing::Test {
       at = end;
     }
     return out;
+  }
+  // Stops the service's thread until the returned function is called: what is posted meanwhile waits.
+  std::function<void()> hold() {
+    auto go = std::make_shared<std::promise<void>>();
+    auto held = std::make_shared<std::promise<void>>();
+    service_->post([go, held] {
+      held->set_value();
+      go->get_future().wait();
+    });
+    held->get_future().wait();
+    return [go] { go->set_value(); };
   }
   // Waits until nothing runs any more; the seconds it took.
   double until_idle() {

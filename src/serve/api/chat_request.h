@@ -1,6 +1,7 @@
 // ChatRequest: one conversation to be continued, whatever API it came by. Each API parses its own body into this, and
 // writes the events of the run (chat_run.h) in its own form.
 #pragma once
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -33,6 +34,7 @@ struct ChatRequest {
   bool ignore_eos = false;
   std::string user;
   std::vector<std::string> warnings;
+  std::shared_ptr<void> place;  // among the waiting requests, until the job is submitted
 };
 
 // Reads a body of /chat/completions.

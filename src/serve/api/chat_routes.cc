@@ -7,14 +7,14 @@ namespace jevons {
 namespace {
 
 void chat(Api& api, Dialect dialect, const HttpRequest& http, const Reply& reply) {
-  check_room(api.service);
   // Reading the body takes a while for long conversations: not on the I/O thread.
-  api.service.post([&api, dialect, http, reply] {
+  api.service.post([&api, dialect, http, reply, place = take_place(api.service)]() mutable {
     try {
       const Json body = json_body(http);
       Fields fields(body, dialect == Dialect::deepseek ? 422 : 400);
       ChatRequest request = parse_chat(fields, dialect);
       if (request.messages.is_null()) throw ApiError(400, "'messages' is missing", "invalid_value", "messages");
+      request.place = std::move(place);
       resolve_model(api.service, request);
       if (request.user.empty()) request.user = http.peer;
       const std::string id = dialect == Dialect::deepseek ? new_uuid() : "chatcmpl-" + new_uuid();
@@ -39,11 +39,11 @@ void control(Api& api, const HttpRequest& http, const PathParts& parts, const Re
 
 }  // namespace
 
-void check_room(const Service& service) {
+std::shared_ptr<void> take_place(Service& service) {
   if (service.draining()) throw ApiError(503, "the server is ending and takes no new requests", "server_overloaded");
-  if (!service.has_room())
-    throw ApiError(429, cat(service.options().queue, " requests are waiting already; try again soon"),
-                   "rate_limit_exceeded");
+  if (auto place = service.take_place()) return place;
+  throw ApiError(429, cat(service.options().queue, " requests are waiting already; try again soon"),
+                 "rate_limit_exceeded");
 }
 
 void resolve_model(const Service& service, ChatRequest& request) {

@@ -120,30 +120,38 @@ TEST_F(ApiTest, TheSameRequestGivesTheSameTextInAnyCompany) {
 }
 
 TEST_F(ApiTest, ACutConnectionFreesItsPlace) {
+  post("/v1/chat/completions", chat(kPlain));  // the model is loaded now
   const auto stream = start("POST", "/v1/chat/completions", chat(R"("ignore_eos":true,"stream":true)"));
-  ASSERT_TRUE(stream->wait_for("reasoning_content"));
+  const auto go_on = hold();  // it has begun at most
   stream->close();
+  go_on();
   until_idle();
   EXPECT_EQ(service_->counts().running, 0);
   EXPECT_EQ(service_->counts().cancelled, 1);
 }
 
 TEST_F(ApiTest, AnswerNowAndStopByTheId) {
-  // A chat that goes on until it is told otherwise: the loop breaker and the allowance end the thought only late.
-  const auto stream =
-      start("POST", "/v1/chat/completions", chat(R"("ignore_eos":true,"stream":true,"temperature":1,"seed":1)"));
-  ASSERT_TRUE(stream->wait_for("\n\n"));
-  const std::string id = events(stream->body().substr(0, stream->body().find("\n\n") + 2)).at(0).at("id").as_string();
-  const Answer wrong = post("/v1/chat/completions/" + id + "/control", R"({"action":"explode"})");
-  EXPECT_EQ(wrong.status, 400);
-  EXPECT_EQ(wrong.json.at("error").at("param").as_string(), "action");
-  EXPECT_EQ(post("/v1/chat/completions/nobody/control", R"({"action":"stop"})").status, 404);
-  const Answer stop = post("/v1/chat/completions/" + id + "/control", R"({"action":"stop"})");
-  if (stop.status == 200) {
-    EXPECT_EQ(stop.json.at("action").as_string(), "stop");
+  post("/v1/chat/completions", chat(kPlain));
+  for (const std::string action : {"answer_now", "stop"}) {
+    const auto stream =
+        start("POST", "/v1/chat/completions", chat(R"("ignore_eos":true,"stream":true,"temperature":1,"seed":1)"));
+    const auto go_on = hold();
+    const std::string id = events(stream->body()).at(0).at("id").as_string();
+    const Answer wrong = post("/v1/chat/completions/" + id + "/control", R"({"action":"explode"})");
+    EXPECT_EQ(wrong.status, 400);
+    EXPECT_EQ(wrong.json.at("error").at("param").as_string(), "action");
+    EXPECT_EQ(post("/v1/chat/completions/nobody/control", R"({"action":"stop"})").status, 404);
+    EXPECT_EQ(post("/v1/chat/completions/" + id + "/control", "{\"action\":\"" + action + "\"}").status, 200);
+    go_on();
+    stream->wait();
+    EXPECT_TRUE(stream->body().ends_with("data: [DONE]\n\n"));
+    std::string text, thought;
+    for (const Json& event : events(stream->body()))
+      text += delta_text(event, "content"), thought += delta_text(event, "reasoning_content");
+    // A thought that is cut at once is short; one that is stopped has no answer.
+    EXPECT_LT(thought.size(), 40u) << action;
+    EXPECT_EQ(text.empty(), action == "stop") << action;
   }
-  stream->wait();
-  EXPECT_TRUE(stream->body().ends_with("data: [DONE]\n\n"));
 }
 
 TEST_F(ApiTest, SaysWhatIsWrong) {
@@ -197,18 +205,17 @@ TEST_F(ApiTest, NamesWhatHasNoEffect) {
 
 TEST_F(ApiTest, AFullQueueIsRefused) {
   reset({.models = {}, .model = {}, .slots = 1, .queue = 2});
+  post("/v1/chat/completions", chat(kPlain));
+  const auto go_on = hold();
   std::vector<std::shared_ptr<MemoryExchange>> all;
-  for (int i = 0; i < 3; ++i) {
-    all.push_back(start("POST", "/v1/chat/completions", chat(R"("ignore_eos":true,"stream":true)")));
-    ASSERT_TRUE(i > 0 || all[0]->wait_for("reasoning_content"));
-  }
-  while (service_->has_room() && service_->counts().running > 0) std::this_thread::yield();
-  if (!service_->has_room()) {
-    EXPECT_EQ(post("/v1/chat/completions", chat()).status, 429);
-  }
-  for (auto& one : all) one->close();
+  for (int i = 0; i < 2; ++i) all.push_back(start("POST", "/v1/chat/completions", chat(kPlain)));
+  const Answer refused = post("/v1/chat/completions", chat(kPlain));
+  EXPECT_EQ(refused.status, 429) << refused.text;
+  EXPECT_EQ(refused.json.at("error").at("code").as_string(), "rate_limit_exceeded");
+  go_on();
+  for (auto& one : all) one->wait();
   until_idle();
-  EXPECT_EQ(service_->counts().running + service_->counts().waiting, 0);
+  EXPECT_EQ(post("/v1/chat/completions", chat(kPlain)).status, 200);
 }
 
 TEST_F(ApiTest, AnotherModelIsLoadedWhenAsked) {

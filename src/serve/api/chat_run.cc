@@ -38,6 +38,7 @@ struct ChatRun : std::enable_shared_from_this<ChatRun> {
     }
     left = request.n;
     submit(0);
+    request.place.reset();
   }
 
   // The first choice reads the prompt; the others begin when it has and share its pages.
@@ -78,6 +79,7 @@ struct ChatRun : std::enable_shared_from_this<ChatRun> {
   }
 
   void fail(const ApiError& error) {
+    request.place.reset();
     if (std::exchange(failed, true)) return;
     active.remove(id);
     sink->fail(error);

@@ -153,6 +153,7 @@ struct CompletionRun : std::enable_shared_from_this<CompletionRun> {
       started = true;
     }
     for (size_t i = 0; i < choices.size(); ++i) submit(i);
+    request.common.place.reset();
   }
 
   void check(const std::vector<int32_t>& ids) const {
@@ -225,6 +226,7 @@ struct CompletionRun : std::enable_shared_from_this<CompletionRun> {
   }
 
   void fail(const ApiError& error) {
+    request.common.place.reset();
     if (std::exchange(failed, true)) return;
     if (!started) return send_error(reply, error);
     reply.write("data: " + error.json().dump() + "\n\n");
@@ -311,8 +313,7 @@ struct CompletionRun : std::enable_shared_from_this<CompletionRun> {
 };
 
 void complete(Api& api, int bad_value, const HttpRequest& http, const Reply& reply) {
-  check_room(api.service);
-  api.service.post([&api, bad_value, http, reply] {
+  api.service.post([&api, bad_value, http, reply, place = take_place(api.service)]() mutable {
     try {
       const Json body = json_body(http);
       Fields fields(body, bad_value);
@@ -321,6 +322,7 @@ void complete(Api& api, int bad_value, const HttpRequest& http, const Reply& rep
         throw ApiError(400, "'prompt' is missing", "invalid_value", "prompt");
       resolve_model(api.service, request.common);
       if (request.common.user.empty()) request.common.user = http.peer;
+      request.common.place = std::move(place);
       const std::string name = request.common.model;
       const auto run = std::make_shared<CompletionRun>(api, std::move(request), reply);
       api.service.with_model(name, [run](Result<Model*> model) {

@@ -16,12 +16,13 @@ struct Api {
 
 void add_chat_routes(Router& router, Api& api);  // /v1/chat/completions, /chat/completions, /beta/...: chat_routes.cc
 void add_completion_routes(Router& router, Api& api);  // /v1/completions, /completions, /beta/completions
+void add_anthropic_routes(Router& router, Api& api);   // /v1/messages, /anthropic/v1/messages
 void add_model_routes(Router& router, Api& api);       // /v1/models, /models, /user/balance: model_routes.cc
 void add_text_routes(Router& router, Api& api);        // /tokenize, /detokenize, /apply-template, /tokenizer_info
 void add_status_routes(Router& router, Api& api);      // /health, /metrics, /openapi.json
 
-// Refuses a request that would have to wait in a full queue, or that comes while the server is ending.
-void check_room(const Service& service);
+// The request's place among those that wait; refuses it if the queue is full or the server is ending.
+std::shared_ptr<void> take_place(Service& service);
 // The served model that the client means, with the thinking switch of DeepSeek's old names (deepseek-chat,
 // deepseek-reasoner). Throws ApiError{404}.
 void resolve_model(const Service& service, ChatRequest& request);
