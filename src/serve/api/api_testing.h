@@ -31,6 +31,7 @@ class ApiTest : public testing::Test {
     add_chat_routes(*router_, *api_);
     add_completion_routes(*router_, *api_);
     add_anthropic_routes(*router_, *api_);
+    add_ollama_routes(*router_, *api_);
     add_model_routes(*router_, *api_);
     add_text_routes(*router_, *api_);
     add_status_routes(*router_, *api_);
@@ -71,16 +72,29 @@ class ApiTest : public testing::Test {
     }
     return out;
   }
-  // Stops the service's thread until the returned function is called: what is posted meanwhile waits.
-  std::function<void()> hold() {
-    auto go = std::make_shared<std::promise<void>>();
-    auto held = std::make_shared<std::promise<void>>();
-    service_->post([go, held] {
-      held->set_value();
-      go->get_future().wait();
+  // Keeps the service's thread from when it comes here until go(): what is posted meanwhile waits.
+  struct Hold {
+    std::promise<void> reached, released;
+    void wait() { reached.get_future().wait(); }
+    void go() { released.set_value(); }
+  };
+  std::shared_ptr<Hold> hold() {
+    auto h = std::make_shared<Hold>();
+    service_->post([h] {
+      h->reached.set_value();
+      h->released.get_future().wait();
     });
-    held->get_future().wait();
-    return [go] { go->set_value(); };
+    return h;
+  }
+  // A request that has begun but not made a step; `held` is where the service's thread stands.
+  std::shared_ptr<MemoryExchange> begin(const std::string& body, std::shared_ptr<Hold>& held) {
+    const auto before = hold();
+    before->wait();
+    auto exchange = start("POST", "/v1/chat/completions", body);
+    held = hold();
+    before->go();
+    held->wait();
+    return exchange;
   }
   // Waits until nothing runs any more; the seconds it took.
   double until_idle() {

@@ -121,10 +121,10 @@ TEST_F(ApiTest, TheSameRequestGivesTheSameTextInAnyCompany) {
 
 TEST_F(ApiTest, ACutConnectionFreesItsPlace) {
   post("/v1/chat/completions", chat(kPlain));  // the model is loaded now
-  const auto stream = start("POST", "/v1/chat/completions", chat(R"("ignore_eos":true,"stream":true)"));
-  const auto go_on = hold();  // it has begun at most
+  std::shared_ptr<Hold> held;
+  const auto stream = begin(chat(R"("ignore_eos":true,"stream":true)"), held);
   stream->close();
-  go_on();
+  held->go();
   until_idle();
   EXPECT_EQ(service_->counts().running, 0);
   EXPECT_EQ(service_->counts().cancelled, 1);
@@ -133,16 +133,15 @@ TEST_F(ApiTest, ACutConnectionFreesItsPlace) {
 TEST_F(ApiTest, AnswerNowAndStopByTheId) {
   post("/v1/chat/completions", chat(kPlain));
   for (const std::string action : {"answer_now", "stop"}) {
-    const auto stream =
-        start("POST", "/v1/chat/completions", chat(R"("ignore_eos":true,"stream":true,"temperature":1,"seed":1)"));
-    const auto go_on = hold();
+    std::shared_ptr<Hold> held;
+    const auto stream = begin(chat(R"("ignore_eos":true,"stream":true,"temperature":1,"seed":1)"), held);
     const std::string id = events(stream->body()).at(0).at("id").as_string();
     const Answer wrong = post("/v1/chat/completions/" + id + "/control", R"({"action":"explode"})");
     EXPECT_EQ(wrong.status, 400);
     EXPECT_EQ(wrong.json.at("error").at("param").as_string(), "action");
     EXPECT_EQ(post("/v1/chat/completions/nobody/control", R"({"action":"stop"})").status, 404);
     EXPECT_EQ(post("/v1/chat/completions/" + id + "/control", "{\"action\":\"" + action + "\"}").status, 200);
-    go_on();
+    held->go();
     stream->wait();
     EXPECT_TRUE(stream->body().ends_with("data: [DONE]\n\n"));
     std::string text, thought;
@@ -206,13 +205,14 @@ TEST_F(ApiTest, NamesWhatHasNoEffect) {
 TEST_F(ApiTest, AFullQueueIsRefused) {
   reset({.models = {}, .model = {}, .slots = 1, .queue = 2});
   post("/v1/chat/completions", chat(kPlain));
-  const auto go_on = hold();
+  const auto held = hold();
+  held->wait();
   std::vector<std::shared_ptr<MemoryExchange>> all;
   for (int i = 0; i < 2; ++i) all.push_back(start("POST", "/v1/chat/completions", chat(kPlain)));
   const Answer refused = post("/v1/chat/completions", chat(kPlain));
   EXPECT_EQ(refused.status, 429) << refused.text;
   EXPECT_EQ(refused.json.at("error").at("code").as_string(), "rate_limit_exceeded");
-  go_on();
+  held->go();
   for (auto& one : all) one->wait();
   until_idle();
   EXPECT_EQ(post("/v1/chat/completions", chat(kPlain)).status, 200);

@@ -17,6 +17,7 @@ struct Api {
 void add_chat_routes(Router& router, Api& api);  // /v1/chat/completions, /chat/completions, /beta/...: chat_routes.cc
 void add_completion_routes(Router& router, Api& api);  // /v1/completions, /completions, /beta/completions
 void add_anthropic_routes(Router& router, Api& api);   // /v1/messages, /anthropic/v1/messages
+void add_ollama_routes(Router& router, Api& api);      // /api/chat, /api/generate, /api/tags, ...
 void add_model_routes(Router& router, Api& api);       // /v1/models, /models, /user/balance: model_routes.cc
 void add_text_routes(Router& router, Api& api);        // /tokenize, /detokenize, /apply-template, /tokenizer_info
 void add_status_routes(Router& router, Api& api);      // /health, /metrics, /openapi.json
