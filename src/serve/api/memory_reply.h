@@ -61,6 +61,7 @@ class MemoryExchange : public Reply::Exchange {
   }
   int status() const { return status_; }
   const std::string& body() const { return body_; }
+  const HttpHeaders& headers() const { return headers_; }
 
  private:
   mutable std::mutex mutex_;
