@@ -1,16 +1,10 @@
 #include "serve/http/http.h"
 
+#include <charconv>
+
+#include "base/json.h"
+
 namespace jevons {
-namespace {
-
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-}  // namespace
 
 const std::string* HttpRequest::header(std::string_view name) const {
   for (const auto& [key, value] : headers)
@@ -19,15 +13,23 @@ const std::string* HttpRequest::header(std::string_view name) const {
 }
 
 std::optional<std::string> HttpRequest::parameter(std::string_view name) const {
-  for (size_t at = 0; at <= query.size();) {
-    const size_t end = std::min(query.find('&', at), query.size());
-    const std::string_view pair = std::string_view(query).substr(at, end - at);
-    const size_t equals = std::min(pair.find('='), pair.size());
-    if (percent_decode(pair.substr(0, equals)) == name)
-      return percent_decode(equals < pair.size() ? pair.substr(equals + 1) : std::string_view());
-    at = end + 1;
+  for (std::string_view rest = query; !rest.empty();) {
+    const auto item = rest.substr(0, rest.find('&'));
+    rest.remove_prefix(std::min(item.size() + 1, rest.size()));
+    const auto equals = std::min(item.find('='), item.size());
+    if (percent_decode(item.substr(0, equals)) == name)
+      return percent_decode(item.substr(std::min(equals + 1, item.size())));
   }
-  return {};
+  return std::nullopt;
+}
+
+std::string error_json(std::string_view message, std::string_view type, std::string_view param, std::string_view code) {
+  const auto or_null = [](std::string_view text) { return text.empty() ? Json() : Json(text); };
+  return Json(Json::Object{
+                  {"error",
+                   Json::Object{
+                       {"message", message}, {"type", type}, {"param", or_null(param)}, {"code", or_null(code)}}}})
+      .dump();
 }
 
 std::optional<std::string> percent_decode(std::string_view text) {
@@ -37,8 +39,11 @@ std::optional<std::string> percent_decode(std::string_view text) {
       out += text[i] == '+' ? ' ' : text[i];
       continue;
     }
-    if (i + 2 >= text.size() || hex_digit(text[i + 1]) < 0 || hex_digit(text[i + 2]) < 0) return {};
-    out += static_cast<char>(hex_digit(text[i + 1]) * 16 + hex_digit(text[i + 2]));
+    uint8_t byte = 0;
+    const auto digits = text.substr(i + 1, 2);
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), byte, 16);
+    if (digits.size() != 2 || error != std::errc{} || end != digits.data() + 2) return std::nullopt;
+    out += static_cast<char>(byte);
     i += 2;
   }
   return out;
