@@ -2,8 +2,6 @@
 
 #include <charconv>
 
-#include "base/json.h"
-
 namespace jevons {
 
 const std::string* HttpRequest::header(std::string_view name) const {
@@ -21,15 +19,6 @@ std::optional<std::string> HttpRequest::parameter(std::string_view name) const {
       return percent_decode(item.substr(std::min(equals + 1, item.size())));
   }
   return std::nullopt;
-}
-
-std::string error_json(std::string_view message, std::string_view type, std::string_view param, std::string_view code) {
-  const auto or_null = [](std::string_view text) { return text.empty() ? Json() : Json(text); };
-  return Json(Json::Object{
-                  {"error",
-                   Json::Object{
-                       {"message", message}, {"type", type}, {"param", or_null(param)}, {"code", or_null(code)}}}})
-      .dump();
 }
 
 std::optional<std::string> percent_decode(std::string_view text) {

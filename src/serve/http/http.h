@@ -100,10 +100,6 @@ class HttpServer {
   virtual void stop(double seconds) = 0;  // from any thread
 };
 
-// The body of an error: {"error":{"message","type","param","code"}}; empty param and code become null.
-std::string error_json(std::string_view message, std::string_view type, std::string_view param = {},
-                       std::string_view code = {});
-
 // Percent-decoding of a query's value ('+' is a space); nothing if a % is not followed by two hex digits.
 std::optional<std::string> percent_decode(std::string_view text);
 

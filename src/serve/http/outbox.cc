@@ -6,6 +6,7 @@
 #include <ctime>
 
 #include "base/strings.h"
+#include "serve/api/error.h"
 
 namespace jevons {
 namespace {
@@ -133,7 +134,7 @@ void Outbox::queue_head(int status, HttpHeaders headers, const std::string* body
   if (!framing_.keep_alive) headers.emplace_back("connection", "close");
   auto head = response_head(status, headers);
   if (!head.ok()) {
-    const auto error = error_json(head.error().message(), "server_error");
+    const auto error = ApiError(500, head.error().message()).json().dump();
     return queue_head(500, {{"content-type", "application/json"}}, &error);
   }
   pending_ = std::move(head).value();
@@ -187,7 +188,7 @@ void Outbox::end() {
 void Outbox::abandon() {
   std::unique_lock lock(mutex_);
   if (state_ == State::fresh) {
-    const auto error = error_json("the request was dropped without an answer", "server_error");
+    const auto error = ApiError(500, "the request was dropped without an answer").json().dump();
     queue_head(500, {{"content-type", "application/json"}}, &error);
   } else if (state_ == State::streaming) {
     cut_ = true;

@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include "base/json.h"
 #include "base/strings.h"
 
 namespace jevons {
@@ -187,13 +186,6 @@ TEST(RequestParser, ReadsWhatIsUnusualButClear) {
 TEST(Http, PercentDecoding) {
   EXPECT_EQ(percent_decode("a%2Fb+c%00"), std::string("a/b c\0", 6));
   for (const auto* text : {"%", "%1", "%1g", "%+1", "%-1", "x%"}) EXPECT_EQ(percent_decode(text), std::nullopt) << text;
-}
-
-TEST(Http, ErrorBody) {
-  const auto json = Json::parse(error_json("say \"x\"", "invalid_request_error", "model")).value().at("error");
-  EXPECT_EQ(json.at("message").as_string(), "say \"x\"");
-  EXPECT_EQ(json.at("param").as_string(), "model");
-  EXPECT_TRUE(json.at("code").is_null());
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include "base/progress.h"
 #include "base/rng.h"
 #include "base/strings.h"
+#include "serve/api/error.h"
 #include "serve/http/outbox.h"
 #include "serve/http/parser.h"
 
@@ -216,8 +217,7 @@ void Connection::refuse(int status, const std::string& message) {
   open_exchange(false);
   HttpHeaders headers{{"content-type", "application/json"}};
   if (status == 503) headers.emplace_back("retry-after", "1");
-  outbox_->send(status, std::move(headers),
-                error_json(message, status < 500 ? "invalid_request_error" : "server_error"));
+  outbox_->send(status, std::move(headers), ApiError(status, message).json().dump());
   flush();
 }
 
