@@ -97,7 +97,7 @@ int run(const Options& o, const Common& common) {
   const std::filesystem::path path = resolve_model(o.model.model).value();
   ModelFlags flags = o.model;
   if (flags.context == 0) flags.context = std::max(o.prompt, o.depth) + o.generate + 8;
-  std::unique_ptr<Model> model = open_model(flags, common);
+  std::unique_ptr<Model> model = open_model(flags, common, Text::if_there);
   const MachineReport before = measure_machine(model->exec());
   Speeds own, peer;
   (void)once(*model, 16, 4, 100000);  // warm up

@@ -1,5 +1,4 @@
 // jevons logits: what the model computes, number by number.
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 
@@ -9,6 +8,7 @@
 #include "cli/model_flags.h"
 #include "cli/output.h"
 #include "cli/store.h"
+#include "cli/token_ids.h"
 
 namespace jevons {
 namespace {
@@ -22,24 +22,7 @@ struct Options {
 std::vector<int32_t> read_ids(const Options& o) {
   if (o.tokens.empty() == o.tokens_file.empty()) throw Error(Code::usage, "give --tokens 1,2,3 or --tokens-file FILE");
   const std::string text = o.tokens.empty() ? read_file(o.tokens_file).value() : o.tokens;
-  std::vector<int32_t> ids;
-  const char* at = text.data();
-  const char* const end = at + text.size();
-  while (at < end) {
-    if (std::strchr(", \t\r\n[]", *at)) {
-      ++at;
-      continue;
-    }
-    int32_t id = 0;
-    const auto [next, error] = std::from_chars(at, end, id);
-    if (error != std::errc())
-      throw Error(Code::invalid,
-                  cat("token ids: found ", quote(std::string_view(at, static_cast<size_t>(end - at)), 20), " at byte ",
-                      at - text.data(), ", expected a number"));
-    ids.push_back(id);
-    at = next;
-  }
-  return ids;
+  return o.tokens.empty() ? parse_token_ids(text, o.tokens_file) : parse_token_ids(text, "--tokens");
 }
 
 std::string npy_header(int64_t rows, int64_t cols) {
@@ -60,7 +43,7 @@ std::vector<float> as_floats(const Tensor& t) {
 
 int run(const Options& o, const Common& common) {
   const std::vector<int32_t> ids = read_ids(o);
-  std::unique_ptr<Model> model = open_model(o.model, common, false);
+  std::unique_ptr<Model> model = open_model(o.model, common, Text::none);
   if (!o.trace.empty()) {
     std::error_code failed;
     std::filesystem::create_directories(o.trace, failed);
@@ -82,11 +65,10 @@ int run(const Options& o, const Common& common) {
   if (!o.out.empty()) {
     file.emplace(AtomicFile::create(o.out).value());
     file->write(npy_header(N, V)).value();
-  } else {
-    std::string head = "{\"tokens\":[";
-    for (size_t i = 0; i < ids.size(); ++i) head += cat(i ? "," : "", ids[i]);
-    print(head + "],\"logits\":[");
   }
+  std::string head = "{\"tokens\":[";  // printed with the first row: the ids are known to be good then
+  for (size_t i = 0; i < ids.size(); ++i) head += cat(i ? "," : "", ids[i]);
+  head += "],\"logits\":[";
   bool first_row = true;
   model->engine().score(
       ids, what,
@@ -94,7 +76,7 @@ int run(const Options& o, const Common& common) {
         check_interrupt();
         const std::vector<float> values = as_floats(logits);
         if (file) return file->write(values.data(), values.size() * sizeof(float)).value();
-        std::string text;
+        std::string text = std::exchange(head, {});
         for (size_t i = 0; i < values.size(); ++i) {
           const bool begins = i % static_cast<size_t>(V) == 0;
           if (begins)
@@ -109,7 +91,7 @@ int run(const Options& o, const Common& common) {
   if (file)
     file->commit().value();
   else
-    print("]]}\n");
+    print(head + (first_row ? "]}\n" : "]]}\n"));
   return 0;
 }
 

@@ -13,6 +13,7 @@
 #include "cli/output.h"
 #include "cli/store.h"
 #include "cli/thought_view.h"
+#include "cli/token_ids.h"
 
 namespace jevons {
 namespace {
@@ -25,20 +26,6 @@ struct Options {
   std::string system, tokens;
   bool raw = false, ignore_eos = false;
 };
-
-std::vector<int32_t> parse_ids(const std::string& text) {
-  std::vector<int32_t> ids;
-  for (size_t at = 0; at < text.size();) {
-    int32_t id = 0;
-    const auto [end, error] = std::from_chars(text.data() + at, text.data() + text.size(), id);
-    const size_t next = static_cast<size_t>(end - text.data());
-    if (error != std::errc() || (next < text.size() && text[next] != ','))
-      throw Error(Code::usage, cat("--tokens is ", quote(text), ", expected ids like 1,2,3"));
-    ids.push_back(id);
-    at = next + 1;
-  }
-  return ids;
-}
 
 // One word is the prompt, unless it names a model; two are model and prompt. "-" or nothing reads the prompt from
 // stdin.
@@ -65,14 +52,15 @@ std::string take_prompt(Options& o) {
   return {std::istreambuf_iterator<char>(std::cin), {}};
 }
 
-Json as_json(const Generated& g) {
+// A model without a tokenizer has no text to give: its answer is ids.
+Json as_json(const Generated& g, bool has_text) {
   Json ids = Json::array();
   for (int32_t id : g.tokens) ids.push_back(id);
   const int64_t n = static_cast<int64_t>(g.tokens.size()), computed = g.prompt_tokens - g.cached_tokens;
   const auto rate = [](double count, double seconds) { return seconds > 0 ? count / seconds : 0.0; };
   return Json::Object{
       {"tokens", ids},
-      {"text", g.text},
+      {"text", has_text ? Json(g.text) : Json()},
       {"reasoning_content", g.reasoning.empty() ? Json() : Json(g.reasoning)},
       {"finish_reason", finish_name(g.finish)},
       {"usage", Json::Object{{"prompt_tokens", g.prompt_tokens},
@@ -88,10 +76,18 @@ Json as_json(const Generated& g) {
                                {"predicted_per_second", rate(static_cast<double>(n - 1), g.seconds)}}}};
 }
 
+std::string join_ids(const std::vector<int32_t>& ids) {
+  std::string out;
+  for (int32_t id : ids) out += cat(out.empty() ? "" : ",", id);
+  return out;
+}
+
 int run(Options o, const Common& common) {
   const std::string text = take_prompt(o);
   const Thinking think = parse_think(o.sampling.think);
-  std::unique_ptr<Model> model = open_model(o.model, common);
+  std::unique_ptr<Model> model = open_model(o.model, common, o.tokens.empty() ? Text::needed : Text::if_there);
+  if (!model->has_text() && !o.sampling.stop.empty())
+    throw Error(Code::usage, "--stop needs text, and the model has no tokenizer; --max-tokens ends the answer");
   GenerateOptions g;
   g.max_tokens = o.max_tokens;
   g.stop = o.sampling.stop;
@@ -100,7 +96,7 @@ int run(Options o, const Common& common) {
   g.split_thought = !o.raw && o.tokens.empty();
   std::vector<int32_t> prompt;
   if (!o.tokens.empty()) {
-    prompt = parse_ids(o.tokens);
+    prompt = parse_token_ids(o.tokens, "--tokens", Code::usage);
   } else if (o.raw) {
     prompt = model->tokenizer().encode(text, {.parse_special = true, .add_bos = true});
   } else {
@@ -131,7 +127,9 @@ int run(Options o, const Common& common) {
                             .value();
   view.end();
   if (common.json)
-    print_json(as_json(out));
+    print_json(as_json(out, model->has_text()));
+  else if (!model->has_text())
+    print(join_ids(out.tokens) + "\n");
   else if (!out.text.empty() && out.text.back() != '\n')
     print("\n");
   if (out.finish == Finish::length && !common.json)

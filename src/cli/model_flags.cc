@@ -30,9 +30,9 @@ ModelOptions options_from(const ModelFlags& f, const Common& common) {
   return options;
 }
 
-std::unique_ptr<Model> open_model(const ModelFlags& f, const Common& common, bool with_text) {
+std::unique_ptr<Model> open_model(const ModelFlags& f, const Common& common, Text text) {
   ModelOptions options = options_from(f, common);
-  options.with_text = with_text;
+  options.text = text;
   return Model::load(resolve_model(f.model).value(), options).value();
 }
 

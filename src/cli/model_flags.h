@@ -20,7 +20,7 @@ struct ModelFlags {
 // --ctx, --compute, --cache-type, --mla
 std::vector<Option> model_options(ModelFlags& flags);
 ModelOptions options_from(const ModelFlags& flags, const Common& common);
-std::unique_ptr<Model> open_model(const ModelFlags& flags, const Common& common, bool with_text = true);
+std::unique_ptr<Model> open_model(const ModelFlags& flags, const Common& common, Text text = Text::needed);
 
 struct SamplingFlags {
   std::optional<double> temperature, top_p, min_p, repetition_penalty, presence_penalty, frequency_penalty;

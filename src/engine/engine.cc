@@ -12,6 +12,13 @@ constexpr int64_t kPageTokens = 64;  // divides attention's chunk of 256; 64 tok
 
 int64_t pages_for(int64_t tokens) { return (tokens + kPageTokens - 1) / kPageTokens; }
 
+Status check_ids(std::span<const int32_t> ids, const Config& config) {
+  for (int32_t id : ids)
+    if (id < 0 || id >= config.vocab_size)
+      return Error(Code::invalid, cat("token id ", id, " is outside the vocabulary of ", config.vocab_size, " tokens"));
+  return {};
+}
+
 }  // namespace
 
 struct Engine::Sequence {
@@ -49,10 +56,7 @@ Result<int64_t> Engine::submit(Request request) {
   if (size >= options_.context)
     return Error(Code::too_large, cat("the prompt has ", size, " tokens, but the context holds ", options_.context,
                                       " and an answer needs at least one; shorten the prompt or raise --ctx"));
-  for (int32_t id : request.prompt)
-    if (id < 0 || id >= model_.config().vocab_size)
-      return Error(Code::invalid,
-                   cat("token id ", id, " is outside the vocabulary of ", model_.config().vocab_size, " tokens"));
+  JEVONS_TRY_STATUS(check_ids(request.prompt, model_.config()));
   Sampler sampler(request.sampling, request.prompt);
   auto s = std::make_unique<Sequence>(Sequence{next_id_++, std::move(request), std::move(sampler), {}, {}});
   s->tokens = s->request.prompt;
@@ -207,6 +211,7 @@ void Engine::score(std::span<const int32_t> tokens, Score what, const std::funct
                    const std::function<void(std::string_view, const Tensor&)>& listener) {
   const int64_t total = static_cast<int64_t>(tokens.size());
   if (total == 0) throw Error(Code::invalid, "there are no tokens to score");
+  check_ids(tokens, model_.config()).value();
   if (total > options_.context)
     throw Error(Code::too_large, cat(total, " tokens do not fit the context of ", options_.context, "; raise --ctx"));
   if (what == Score::prediction && model_.config().num_nextn_predict_layers == 0)

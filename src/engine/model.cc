@@ -49,7 +49,7 @@ Result<MemoryPlan> plan_memory(const Checkpoint& checkpoint, const Config& confi
   plan.cache = options.cache_contexts * context *
                KvStore::bytes_per_token(config, config.num_hidden_layers + config.num_nextn_predict_layers, cache);
   plan.step = step_bytes(config, std::min<int64_t>(context, EngineOptions{}.step_tokens), options.ref ? 8 : 4);
-  plan.base = kBaseBytes + (options.with_text ? config.vocab_size * 200 : 0);
+  plan.base = kBaseBytes + (options.text != Text::none ? config.vocab_size * 200 : 0);
   return plan;
 }
 
@@ -85,7 +85,7 @@ Result<std::unique_ptr<Model>> Model::load(const std::filesystem::path& path, co
   std::unique_ptr<Model> model(new Model(std::move(checkpoint), options.threads));
   const LoadOptions load{options.ref ? DeviceKind::ref : DeviceKind::cpu, options.exact, options.expanded};
   JEVONS_TRY(model->decoder_, load_decoder(model->checkpoint_, config, load, model->exec_));
-  if (options.with_text) JEVONS_TRY_STATUS(model->load_text());
+  if (options.text != Text::none) JEVONS_TRY_STATUS(model->load_text(options.text));
   EngineOptions engine;
   engine.context = context;
   engine.cache_tokens = context * planned.cache_contexts;
@@ -105,8 +105,14 @@ Result<ChatTemplate> load_chat_template(const Checkpoint& checkpoint, const Toke
   return ChatTemplate::of_model(std::move(source), std::move(specials), chat_ml);
 }
 
-Status Model::load_text() {
-  JEVONS_TRY(tokenizer_, checkpoint_.tokenizer());
+Status Model::load_text(Text text) {
+  has_text_ = text == Text::needed || checkpoint_.has_tokenizer();
+  if (has_text_) {
+    JEVONS_TRY(tokenizer_, checkpoint_.tokenizer());
+  } else {
+    tokenizer_ = Tokenizer::without_text(static_cast<int32_t>(config().vocab_size));
+    note(cat(checkpoint_.path().string(), " has no tokenizer: ids only, no text"));
+  }
   for (int32_t id : tokenizer_->eos()) stop_ids_.push_back(id);
   for (int64_t id : config().eos_token_ids) stop_ids_.push_back(static_cast<int32_t>(id));
   auto chat = load_chat_template(checkpoint_, *tokenizer_);

@@ -12,6 +12,9 @@
 
 namespace jevons {
 
+// Does the model need a tokenizer and a chat template? if_there: without one it still takes and gives ids.
+enum class Text { needed, if_there, none };
+
 struct ModelOptions {
   int threads = 1;
   int64_t context = 0;  // 0: what the model allows, at most what memory holds
@@ -20,7 +23,7 @@ struct ModelOptions {
   bool expanded = false;
   DType cache_type = DType::f16;
   int64_t cache_contexts = 1;  // the cache holds so many whole contexts at most, fewer where memory is short
-  bool with_text = true;       // tokenizer and template are needed
+  Text text = Text::needed;
 };
 
 class Model {
@@ -30,7 +33,9 @@ class Model {
   const Checkpoint& checkpoint() const { return checkpoint_; }
   const Config& config() const { return decoder_->config(); }
   const Decoder& decoder() const { return *decoder_; }
+  // With Text::if_there and no tokenizer in the files: one whose tokens have no text, and has_text() is false.
   const Tokenizer& tokenizer() const { return *tokenizer_; }
+  bool has_text() const { return has_text_; }
   const ChatTemplate* chat_template() const { return template_ ? &*template_ : nullptr; }
   Engine& engine() { return *engine_; }
   Exec& exec() { return exec_; }
@@ -44,13 +49,14 @@ class Model {
 
  private:
   Model(Checkpoint checkpoint, int threads) : checkpoint_(std::move(checkpoint)), exec_(threads) {}
-  Status load_text();
+  Status load_text(Text text);
   void read_generation_config(const Json& config);
   Checkpoint checkpoint_;
   Exec exec_;
   std::optional<Decoder> decoder_;
   std::optional<Tokenizer> tokenizer_;
   std::optional<ChatTemplate> template_;
+  bool has_text_ = false;
   std::optional<Error> no_template_;  // why there is none; text can still be continued
   std::unique_ptr<Engine> engine_;
   std::vector<int32_t> stop_ids_;

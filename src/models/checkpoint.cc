@@ -4,6 +4,7 @@
 #include "base/strings.h"
 #include "formats/gguf_config.h"
 #include "formats/gguf_names.h"
+#include "text/tokenizer_file.h"
 
 namespace jevons {
 
@@ -50,40 +51,6 @@ Result<std::string> Checkpoint::sibling(const char* name) const {
 
 namespace {
 
-std::vector<std::string> owned(const std::vector<std::string_view>& views) { return {views.begin(), views.end()}; }
-
-std::optional<int32_t> token_id(const Gguf& gguf, const char* key) {
-  const auto id = gguf.integer(key);
-  if (!id) return std::nullopt;
-  if (*id < 0 || *id > INT32_MAX) throw Error(Code::invalid, cat("the metadata ", key, " is ", *id, ", no token id"));
-  return static_cast<int32_t>(*id);
-}
-
-GgufVocab vocabulary(const Gguf& gguf) {
-  const auto need = [&](const char* key) {
-    const Gguf::Array* array = gguf.array(key);
-    if (!array) throw Error(Code::invalid, cat("the metadata ", key, " is missing"));
-    return array;
-  };
-  GgufVocab vocab;
-  vocab.model = gguf.text("tokenizer.ggml.model").value_or("");
-  vocab.pre = gguf.text("tokenizer.ggml.pre").value_or("default");
-  vocab.tokens = owned(need("tokenizer.ggml.tokens")->strings());
-  vocab.merges = owned(need("tokenizer.ggml.merges")->strings());
-  if (const Gguf::Array* types = gguf.array("tokenizer.ggml.token_type"))
-    for (const double type : types->numbers<double>()) {
-      if (!(type >= 0 && type < 256))
-        throw Error(Code::invalid, cat("the metadata tokenizer.ggml.token_type holds ", type, ", no type of a token"));
-      vocab.types.push_back(static_cast<int32_t>(type));
-    }
-  vocab.bos = token_id(gguf, "tokenizer.ggml.bos_token_id");
-  vocab.eos = token_id(gguf, "tokenizer.ggml.eos_token_id");
-  vocab.eot = token_id(gguf, "tokenizer.ggml.eot_token_id");
-  vocab.pad = token_id(gguf, "tokenizer.ggml.padding_token_id");
-  vocab.add_bos = gguf.boolean("tokenizer.ggml.add_bos_token");
-  return vocab;
-}
-
 // "chat_template" of tokenizer_config.json: a string, or a list of named ones of which "default" is meant.
 std::optional<std::string> template_of(const Json& config) {
   const Json* found = config.find("chat_template");
@@ -97,21 +64,15 @@ std::optional<std::string> template_of(const Json& config) {
 
 }  // namespace
 
+bool Checkpoint::has_tokenizer() const {
+  std::error_code ignored;
+  if (!gguf_) return std::filesystem::exists(path_ / "tokenizer.json", ignored);
+  const auto model = gguf_->text("tokenizer.ggml.model");
+  return model && *model != "no_vocab" && *model != "none";
+}
+
 Result<Tokenizer> Checkpoint::tokenizer() const {
-  try {
-    if (gguf_) {
-      Result<Tokenizer> out = Tokenizer::from_gguf_parts(vocabulary(*gguf_));
-      if (!out.ok()) return out.error().within(path_.string());
-      return out;
-    }
-    JEVONS_TRY(const std::string text, read_file(path_ / "tokenizer.json"));
-    JEVONS_TRY(const std::string config, sibling("tokenizer_config.json"));
-    Result<Tokenizer> out = Tokenizer::from_json(text, config);
-    if (!out.ok()) return out.error().within((path_ / "tokenizer.json").string());
-    return out;
-  } catch (const Error& e) {
-    return e.within(path_.string());
-  }
+  return gguf_ ? load_tokenizer(*gguf_, path_) : load_tokenizer(path_);
 }
 
 Result<std::optional<std::string>> Checkpoint::chat_template() const {

@@ -25,6 +25,7 @@ class Checkpoint {
   // The file's name of `hf_name`, for messages.
   std::string stored_name(const std::string& hf_name) const;
 
+  bool has_tokenizer() const;  // false: there is none, not even a broken one
   Result<Tokenizer> tokenizer() const;
   Result<std::optional<std::string>> chat_template() const;
   Result<Json> generation_config() const;  // {} if there is none

@@ -215,6 +215,12 @@ Result<Tokenizer> assemble(TokenizerParts parts) {
   return Tokenizer(std::move(impl));
 }
 
+Tokenizer Tokenizer::without_text(int32_t vocab_size) {
+  TokenizerParts parts;
+  parts.tokens.resize(static_cast<size_t>(vocab_size));
+  return assemble(std::move(parts)).value();
+}
+
 void Tokenizer::Impl::encode_text(std::string_view text, bool specials, Bpe::Scratch& scratch,
                                   std::vector<int32_t>& out) const {
   std::string changed;

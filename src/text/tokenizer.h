@@ -42,6 +42,9 @@ class Tokenizer {
   static Result<Tokenizer> from_json(std::string_view tokenizer_json, std::string_view tokenizer_config_json = {});
   static Result<Tokenizer> from_gguf_parts(GgufVocab vocab);
 
+  // Of a model without one: `vocab_size` ids without text. encode gives nothing, decode the empty string.
+  static Tokenizer without_text(int32_t vocab_size);
+
   // Safe to call from several threads. Throws Error only if a pattern from the file gives up on the text.
   std::vector<int32_t> encode(std::string_view text, EncodeOptions options = {}) const;
   // The bytes of the tokens, one after another. Throws Error on an id outside the vocabulary.
