@@ -125,14 +125,13 @@ ChatRequest parse_messages(Fields& f, bool counting) {
   r.messages = Json::array();
   if (const Json* system = f.value("system", "string or array", "system message"))
     r.messages.push_back(Json::Object{{"role", "system"}, {"content", text_of(*system, "system")}});
-  const Json* messages = f.value("messages", "array", "the conversation");
-  if (!messages || !messages->is_array() || messages->size() == 0)
-    f.wrong("messages", "must be a list of at least one message");
-  for (size_t i = 0; i < messages->size(); ++i)
-    add_message(r.messages, messages->as_array()[i], cat("messages[", i, "]"));
-  r.continues = r.messages.as_array().back().at("role").as_string() == "assistant";
+  if (const Json* messages = f.value("messages", "array", "the conversation"); messages && messages->is_array())
+    for (size_t i = 0; i < messages->size(); ++i)
+      add_message(r.messages, messages->as_array()[i], cat("messages[", i, "]"));
+  if (r.messages.size() == 0 && !f.recording()) f.wrong("messages", "must be a list of at least one message");
+  r.continues = r.messages.size() > 0 && r.messages.as_array().back().at("role").as_string() == "assistant";
   r.max_tokens = f.integer("max_tokens", 1, int64_t{1} << 40, "of thought and answer together");
-  if (!r.max_tokens && !counting) f.wrong("max_tokens", "is missing");
+  if (!r.max_tokens && !counting && !f.recording()) f.wrong("max_tokens", "is missing");
   r.stop = f.texts("stop_sequences", 16, "texts that end the answer");
   r.stream = f.boolean("stream", "server-sent events").value_or(false);
   r.temperature = f.number("temperature", 0, 1, "default: the model's own");
@@ -294,6 +293,12 @@ void count_tokens(Api& api, const HttpRequest& http, const Reply& reply) {
 }
 
 }  // namespace
+
+std::vector<Parameter> messages_parameters() {
+  Fields recorder;
+  parse_messages(recorder, false);
+  return recorder.parameters();
+}
 
 void add_anthropic_routes(Router& router, Api& api) {
   for (const char* base : {"/v1", "/anthropic/v1"}) {

@@ -39,6 +39,12 @@ void control(Api& api, const HttpRequest& http, const PathParts& parts, const Re
 
 }  // namespace
 
+std::vector<Parameter> chat_parameters() {
+  Fields recorder;
+  parse_chat(recorder, Dialect::openai);
+  return recorder.parameters();
+}
+
 std::shared_ptr<void> take_place(Service& service) {
   if (service.draining()) throw ApiError(503, "the server is ending and takes no new requests", "server_overloaded");
   if (auto place = service.take_place()) return place;

@@ -344,6 +344,12 @@ void complete(Api& api, int bad_value, const HttpRequest& http, const Reply& rep
 
 }  // namespace
 
+std::vector<Parameter> completion_parameters() {
+  Fields recorder;
+  parse_completion(recorder);
+  return recorder.parameters();
+}
+
 void add_completion_routes(Router& router, Api& api) {
   for (const char* base : {"/v1", "", "/beta"})
     router.add({"POST", cat(base, "/completions"), "the continuation of a text",

@@ -46,6 +46,7 @@ class Fields {
   // Names every parameter that was not asked for.
   void finish();
 
+  bool recording() const { return !body_; }
   const std::vector<std::string>& warnings() const { return warnings_; }
   const std::vector<Parameter>& parameters() const { return parameters_; }
   [[noreturn]] void wrong(const std::string& name, const std::string& what) const;

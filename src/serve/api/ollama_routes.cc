@@ -47,8 +47,8 @@ ChatRequest parse_ollama(Fields& f, bool chat) {
   r.asked = plain_name(f.text("model", "name of the model").value_or(""));
   if (chat) {
     const Json* messages = f.value("messages", "array", "the conversation");
-    if (!messages) f.wrong("messages", "is missing");
-    r.messages = plain_messages(*messages, "messages");
+    if (!messages && !f.recording()) f.wrong("messages", "is missing");
+    if (messages) r.messages = plain_messages(*messages, "messages");
     if (const Json* tools = f.value("tools", "array", "functions the model may call"); tools && tools->size() > 0)
       r.tools = *tools;
   } else {
@@ -205,6 +205,12 @@ void list(Api& api, bool loaded, const Reply& reply) {
 }
 
 }  // namespace
+
+std::vector<Parameter> ollama_parameters(bool chat) {
+  Fields recorder;
+  parse_ollama(recorder, chat);
+  return recorder.parameters();
+}
 
 void add_ollama_routes(Router& router, Api& api) {
   const auto add = [&](const char* method, const char* path, const char* about, auto handler) {

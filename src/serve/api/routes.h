@@ -22,6 +22,14 @@ void add_model_routes(Router& router, Api& api);       // /v1/models, /models, /
 void add_text_routes(Router& router, Api& api);        // /tokenize, /detokenize, /apply-template, /tokenizer_info
 void add_status_routes(Router& router, Api& api);      // /health, /metrics, /openapi.json
 
+// What the APIs read, in the order of their documentation: from the parsers themselves.
+std::vector<Parameter> chat_parameters();
+std::vector<Parameter> completion_parameters();
+std::vector<Parameter> messages_parameters();
+std::vector<Parameter> ollama_parameters(bool chat);
+// docs/api-table.md: every route, and every parameter with what becomes of it.
+std::string api_table(const Router& router);
+
 // The request's place among those that wait; refuses it if the queue is full or the server is ending.
 std::shared_ptr<void> take_place(Service& service);
 // The served model that the client means, with the thinking switch of DeepSeek's old names (deepseek-chat,

@@ -38,18 +38,28 @@ std::string metrics_text(const Service& service) {
   return out;
 }
 
-Json parameter_schema() {
-  Fields recorder;
-  parse_chat(recorder, Dialect::openai);
+std::vector<Parameter> parameters_of(const std::string& path) {
+  if (path.ends_with("/chat/completions")) return chat_parameters();
+  if (path.ends_with("/completions")) return completion_parameters();
+  if (path.ends_with("/messages")) return messages_parameters();
+  if (path == "/api/chat" || path == "/api/generate") return ollama_parameters(path == "/api/chat");
+  return {};
+}
+
+std::string about(const Parameter& p) {
+  return p.effect == Parameter::Effect::honoured ? p.about
+         : p.effect == Parameter::Effect::warned ? cat("No effect: ", p.about, ".")
+                                                 : cat("Refused: ", p.about, ".");
+}
+
+Json parameter_schema(const std::vector<Parameter>& parameters) {
   Json properties = Json::object();
-  for (const Parameter& p : recorder.parameters()) {
+  for (const Parameter& p : parameters) {
     Json schema = p.schema;
-    schema["description"] = p.effect == Parameter::Effect::honoured ? p.about
-                            : p.effect == Parameter::Effect::warned ? cat("No effect: ", p.about)
-                                                                    : cat("Refused: ", p.about);
+    schema["description"] = about(p);
     properties[p.name] = schema;
   }
-  return Json::Object{{"type", "object"}, {"properties", properties}, {"required", Json::Array{"messages"}}};
+  return Json::Object{{"type", "object"}, {"properties", properties}};
 }
 
 Json openapi(const Router& router) {
@@ -64,10 +74,10 @@ Json openapi(const Router& router) {
                                         {"required", true},
                                         {"schema", Json::Object{{"type", "string"}}}});
     if (parameters.size() > 0) operation["parameters"] = parameters;
-    if (route.path.ends_with("/chat/completions"))
-      operation["requestBody"] =
-          Json::Object{{"required", true},
-                       {"content", Json::Object{{"application/json", Json::Object{{"schema", parameter_schema()}}}}}};
+    if (const auto body = parameters_of(route.path); !body.empty())
+      operation["requestBody"] = Json::Object{
+          {"required", true},
+          {"content", Json::Object{{"application/json", Json::Object{{"schema", parameter_schema(body)}}}}}};
     std::string method = route.method;
     for (char& c : method) c = static_cast<char>(c | 32);
     paths[route.path][method] = operation;
@@ -77,6 +87,17 @@ Json openapi(const Router& router) {
 }
 
 }  // namespace
+
+std::string api_table(const Router& router) {
+  std::string out = "| method | path | what it does |\n| --- | --- | --- |\n";
+  for (const Route& route : router.routes())
+    out += cat("| ", route.method, " | `", route.path, "` | ", route.about, " |\n");
+  for (const char* path : {"/v1/chat/completions", "/v1/completions", "/v1/messages", "/api/chat", "/api/generate"}) {
+    out += cat("\n## ", path, "\n\n| parameter | type | effect |\n| --- | --- | --- |\n");
+    for (const Parameter& p : parameters_of(path)) out += cat("| `", p.name, "` | ", p.type, " | ", about(p), " |\n");
+  }
+  return out;
+}
 
 void add_status_routes(Router& router, Api& api) {
   router.add(
