@@ -1,0 +1,49 @@
+#include "serve/server.h"
+
+#include <ctime>
+#include <thread>
+
+#include "base/interrupt.h"
+#include "base/progress.h"
+#include "serve/web/web_routes.h"
+
+namespace jevons {
+
+Server::Server(ServerOptions options) : options_(std::move(options)), service_(options_.service), api_(service_) {
+  api_.started = static_cast<double>(std::time(nullptr));
+  add_web_routes(router_);
+  add_chat_routes(router_, api_);
+  add_completion_routes(router_, api_);
+  add_anthropic_routes(router_, api_);
+  add_ollama_routes(router_, api_);
+  add_model_routes(router_, api_);
+  add_text_routes(router_, api_);
+  add_status_routes(router_, api_);
+}
+
+Result<std::unique_ptr<Server>> Server::create(ServerOptions options) {
+  std::unique_ptr<Server> server(new Server(std::move(options)));
+  JEVONS_TRY(server->http_,
+             HttpServer::listen(server->options_.http, [s = server.get()](const HttpRequest& request, Reply reply) {
+               s->router_.handle(request, reply);
+             }));
+  return server;
+}
+
+void Server::run() {
+  // The default model is loaded at once, so that the first question need not wait for it.
+  service_.post([this] {
+    service_.with_model(service_.resolve("").value(), [](Result<Model*> model) {
+      if (!model.ok()) note("the default model cannot be loaded: " + model.error().message());
+    });
+  });
+  std::thread io([this] { http_->run(); });
+  while (!interrupted() && !stopped_) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  if (service_.counts().running + service_.counts().waiting > 0)
+    note("ending: running answers are finished first; Ctrl-C again ends at once");
+  service_.drain(options_.drain_seconds);
+  http_->stop(2);
+  io.join();
+}
+
+}  // namespace jevons

@@ -1,0 +1,36 @@
+// Server: service, routes and HTTP put together; what `jevons serve` runs.
+#pragma once
+#include <memory>
+#include <string>
+
+#include "serve/api/routes.h"
+#include "serve/http/http.h"
+
+namespace jevons {
+
+struct ServerOptions {
+  ServiceOptions service;
+  HttpOptions http;
+  double drain_seconds = 20;  // that running answers may take after a signal
+};
+
+class Server {
+ public:
+  static Result<std::unique_ptr<Server>> create(ServerOptions options);
+  int port() const { return http_->port(); }
+  // Serves until a signal (base/interrupt.h) or stop(); lets running answers end.
+  void run();
+  void stop() { stopped_ = true; }
+  const Router& router() const { return router_; }
+
+ private:
+  explicit Server(ServerOptions options);
+  ServerOptions options_;
+  Service service_;
+  Api api_;
+  Router router_;
+  std::unique_ptr<HttpServer> http_;
+  std::atomic<bool> stopped_{false};
+};
+
+}  // namespace jevons
