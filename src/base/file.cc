@@ -25,9 +25,19 @@ Error io_error(const std::filesystem::path& path, const char* what) {
           cat(path.string(), ": ", what, ": ", std::strerror(number), cure)};
 }
 
+std::string_view kind_of(mode_t mode) {
+  if (S_ISREG(mode)) return "a file";
+  if (S_ISDIR(mode)) return "a folder";
+  if (S_ISFIFO(mode)) return "a named pipe";
+  if (S_ISSOCK(mode)) return "a socket";
+  return S_ISCHR(mode) || S_ISBLK(mode) ? "a device" : "something unreadable";
+}
+
 // Opens a regular file for reading and gives its size.
 Result<std::pair<int, size_t>> open_regular(const std::filesystem::path& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0 && errno == ENXIO)  // a socket
+    return Error(Code::invalid, cat(path.string(), ": is ", file_kind(path), ", expected a file"));
   if (fd < 0) return io_error(path, "cannot open");
   struct stat info {};
   if (::fstat(fd, &info) != 0) {
@@ -37,8 +47,7 @@ Result<std::pair<int, size_t>> open_regular(const std::filesystem::path& path) {
   }
   if (!S_ISREG(info.st_mode)) {
     ::close(fd);
-    return Error(Code::invalid, cat(path.string(), ": is ", S_ISDIR(info.st_mode) ? "a folder" : "not a regular file",
-                                    ", expected a file"));
+    return Error(Code::invalid, cat(path.string(), ": is ", kind_of(info.st_mode), ", expected a file"));
   }
   return std::pair{fd, static_cast<size_t>(info.st_size)};
 }
@@ -73,6 +82,11 @@ void MappedFile::release(Bytes part) const {
   const uintptr_t begin = (reinterpret_cast<uintptr_t>(part.data()) + page - 1) / page * page;
   const uintptr_t end = reinterpret_cast<uintptr_t>(part.data() + part.size()) / page * page;
   if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+}
+
+std::string_view file_kind(const std::filesystem::path& path) {
+  struct stat info {};
+  return kind_of(::stat(path.c_str(), &info) == 0 ? info.st_mode : 0);
 }
 
 Result<std::string> read_file(const std::filesystem::path& path, size_t max_bytes) {

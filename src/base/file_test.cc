@@ -2,9 +2,13 @@
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <csignal>
+#include <cstring>
 #include <fstream>
 #include <iterator>
 
@@ -33,6 +37,23 @@ TEST_F(Files, NothingIsLeftWithoutCommit) {
     EXPECT_FALSE(fs::exists(path));
   }
   EXPECT_EQ(entries(), 0);
+}
+
+TEST_F(Files, WhatIsNoFileIsNamed) {
+  ASSERT_EQ(::mkfifo((folder_ / "fifo").c_str(), 0600), 0);
+  const int socket = ::socket(AF_UNIX, SOCK_STREAM, 0);
+  sockaddr_un address{AF_UNIX, {}};
+  std::strncpy(address.sun_path, (folder_ / "socket").c_str(), sizeof address.sun_path - 1);
+  ASSERT_EQ(::bind(socket, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  ::close(socket);
+  const auto says = [](const fs::path& path, const std::string& words) {
+    EXPECT_EQ(MappedFile::open(path).error().message(), path.string() + ": is " + words + ", expected a file");
+    EXPECT_EQ(read_file(path).error().message(), path.string() + ": is " + words + ", expected a file");
+  };
+  says(folder_ / "fifo", "a named pipe");
+  says(folder_ / "socket", "a socket");
+  says(folder_, "a folder");
+  says("/dev/null", "a device");
 }
 
 TEST_F(Files, CommitReplacesAtOnce) {

@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/file.h"
 #include "base/interrupt.h"
 #include "base/progress.h"
 #include "base/strings.h"
@@ -222,6 +223,8 @@ Status fetch_url(const std::string& url, const fs::path& target, PartialFile& fi
 Status copy_file(const fs::path& source, const fs::path& target, PartialFile& file) {
   std::error_code error;
   if (!fs::is_regular_file(source, error)) {
+    if (fs::exists(source, error))
+      return Error(Code::invalid, cat(source.string(), ": is ", file_kind(source), ", expected a file"));
     return Error(Code::not_found, cat(source.string(), ": no such file; check the path"));
   }
   const uint64_t total = fs::file_size(source, error);

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <optional>
 
+#include "base/file.h"
 #include "base/strings.h"
 
 namespace jevons {
@@ -99,6 +100,9 @@ Result<fs::path> resolve_model(std::string_view name_or_path) {
   auto found = find_model(name_or_path);
   if (found.ok()) return found->path;
   const bool looks_like_path = name_or_path.find('/') != name_or_path.npos || path.extension() == ".gguf";
+  if (looks_like_path && fs::exists(path, ignored))
+    return Error(Code::invalid,
+                 cat(path.string(), ": is ", file_kind(path), ", expected a .gguf file or a checkpoint folder"));
   if (looks_like_path) return Error(Code::not_found, cat(path.string(), ": no such file or folder; check the path"));
   return found.error();
 }

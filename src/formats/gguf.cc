@@ -172,8 +172,16 @@ int64_t gguf_type_size(Gguf::Type type) {
   return sizes[static_cast<size_t>(type)];
 }
 
-double gguf_number(Gguf::Type type, const std::byte* at) {
-  const auto get = [&]<class T>(T value) { return std::memcpy(&value, at, sizeof value), static_cast<double>(value); };
+GgufNumber gguf_number(Gguf::Type type, const std::byte* at) {
+  const auto get = [&]<class T>(T value) -> GgufNumber {
+    std::memcpy(&value, at, sizeof value);
+    if constexpr (std::is_floating_point_v<T>)
+      return static_cast<double>(value);
+    else if constexpr (std::is_signed_v<T>)
+      return int64_t{value};
+    else
+      return uint64_t{value};
+  };
   switch (type) {
     case Gguf::Type::u8:
     case Gguf::Type::boolean:
@@ -194,9 +202,20 @@ double gguf_number(Gguf::Type type, const std::byte* at) {
       return get(uint64_t{});
     case Gguf::Type::i64:
       return get(int64_t{});
-    default:
+    case Gguf::Type::f64:
       return get(double{});
+    case Gguf::Type::string:
+    case Gguf::Type::array:
+      break;
   }
+  throw Error(Code::invalid, "expected a number, found a string or an array");
+}
+
+void gguf_bad_number(uint64_t index, const GgufNumber& found, size_t bytes) {
+  throw Error(
+      Code::invalid,
+      cat("element ", index, " of the array is ", std::visit([](auto n) { return cat(n); }, found),
+          std::holds_alternative<double>(found) ? ", a float" : "", ", expected an integer of ", 8 * bytes, " bits"));
 }
 
 std::vector<std::string_view> Gguf::Array::strings() const {

@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -31,7 +32,7 @@ class Gguf {
     Bytes bytes;                                    // fixed-size elements, or strings with 8-byte lengths
     std::vector<std::string_view> strings() const;  // throws Error unless the elements are strings
     template <class T>
-    std::vector<T> numbers() const;  // any integer or float type, converted; throws Error for strings
+    std::vector<T> numbers() const;  // throws Error for strings and for a number that T cannot hold (a float T rounds)
   };
   using Value = std::variant<uint64_t, int64_t, double, bool, std::string_view, Array>;
 
@@ -62,15 +63,25 @@ class Gguf {
 };
 
 int64_t gguf_type_size(Gguf::Type type);  // of one element; 0 for strings and arrays
-double gguf_number(Gguf::Type type, const std::byte* at);
+using GgufNumber = std::variant<uint64_t, int64_t, double>;
+GgufNumber gguf_number(Gguf::Type type, const std::byte* at);
+[[noreturn]] void gguf_bad_number(uint64_t index, const GgufNumber& found, size_t bytes);
 
 template <class T>
 std::vector<T> Gguf::Array::numbers() const {
+  const auto convert = [](auto number, uint64_t index) -> T {
+    if constexpr (std::is_floating_point_v<T>)
+      return static_cast<T>(number);
+    else if constexpr (std::is_integral_v<decltype(number)>)
+      if (std::in_range<T>(number)) return static_cast<T>(number);
+    gguf_bad_number(index, number, sizeof(T));
+  };
   const int64_t size = gguf_type_size(type);
-  if (size == 0) throw Error(Code::invalid, "expected an array of numbers, found one of strings or arrays");
+  if (size == 0) throw Error(Code::invalid, "expected an array of numbers, found one of strings");
   std::vector<T> out(static_cast<size_t>(count));
   for (size_t i = 0; i < out.size(); ++i)
-    out[i] = static_cast<T>(gguf_number(type, bytes.data() + static_cast<int64_t>(i) * size));
+    out[i] = std::visit([&](auto n) { return convert(n, i); },
+                        gguf_number(type, bytes.data() + static_cast<int64_t>(i) * size));
   return out;
 }
 

@@ -17,19 +17,19 @@ struct Meta {
 // `head`: the model has an output.weight, so embeddings are not tied.
 Json config(const char* arch, uint64_t vocab, bool head, const std::vector<Meta>& facts) {
   RawGguf out;
-  out.head(head ? 2 : 1, facts.size() + 1).name("general.architecture")(uint32_t{8}).name(arch);
+  out.head(head ? 2 : 1, facts.size() + 1).text("general.architecture").put(uint32_t{8}).text(arch);
   for (const Meta& fact : facts) {
-    out.name(cat(arch, ".", fact.key));
-    if (const auto* u = std::get_if<uint32_t>(&fact.value)) out(uint32_t{4})(*u);
-    if (const auto* f = std::get_if<float>(&fact.value)) out(uint32_t{6})(*f);
-    if (const auto* b = std::get_if<bool>(&fact.value)) out(uint32_t{7})(static_cast<uint8_t>(*b));
-    if (const auto* s = std::get_if<const char*>(&fact.value)) out(uint32_t{8}).name(*s);
+    out.text(cat(arch, ".", fact.key));
+    if (const auto* u = std::get_if<uint32_t>(&fact.value)) out.put(uint32_t{4}).put(*u);
+    if (const auto* f = std::get_if<float>(&fact.value)) out.put(uint32_t{6}).put(*f);
+    if (const auto* b = std::get_if<bool>(&fact.value)) out.put(uint32_t{7}).put(static_cast<uint8_t>(*b));
+    if (const auto* s = std::get_if<const char*>(&fact.value)) out.put(uint32_t{8}).text(*s);
   }
   out.tensor("token_embd.weight", {1, vocab}, 1, 0);
   const size_t second = (2 * vocab + 31) / 32 * 32;
   if (head) out.tensor("output.weight", {1, 1}, 1, second);
-  out.data(second + 2);
-  return config_from_gguf(*Gguf::parse(bytes_of(out.text))).value();
+  const std::string file = out.data(second + 2);
+  return config_from_gguf(*Gguf::parse(bytes_of(file))).value();
 }
 
 void expect_fields(const Json& config, const char* expected) {

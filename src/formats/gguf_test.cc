@@ -7,6 +7,7 @@
 
 #include "formats/gguf_config.h"
 #include "formats/gguf_names.h"
+#include "formats/raw_gguf.h"
 
 namespace jevons {
 namespace {
@@ -14,34 +15,7 @@ namespace {
 namespace fs = std::filesystem;
 const std::string kGolden = std::string(JEVONS_SOURCE_DIR) + "/tests/golden/";
 
-// Writes the bytes of a GGUF without any check.
-struct Raw {
-  std::string bytes;
-  template <class T>
-  Raw& put(T value) {
-    return bytes.append(reinterpret_cast<const char*>(&value), sizeof value), *this;
-  }
-  Raw& text(std::string_view s) {
-    put(uint64_t{s.size()});
-    return bytes += s, *this;
-  }
-  Raw& head(uint64_t tensors, uint64_t pairs, uint32_t version = 3) {
-    bytes += "GGUF";
-    return put(version).put(tensors).put(pairs);
-  }
-  Raw& u32(std::string_view key, uint32_t value) { return text(key).put(uint32_t{4}).put(value); }
-  Raw& tensor(std::string_view name, std::initializer_list<uint64_t> dims, uint32_t type, uint64_t offset) {
-    text(name).put(static_cast<uint32_t>(dims.size()));
-    for (const uint64_t d : dims) put(d);
-    return put(type).put(offset);
-  }
-  std::string data(size_t size) {
-    bytes.resize((bytes.size() + 31) / 32 * 32 + size);
-    return bytes;
-  }
-};
-
-Result<Gguf> parse(const std::string& file) { return Gguf::parse(std::as_bytes(std::span(file.data(), file.size()))); }
+Result<Gguf> parse(const std::string& file) { return Gguf::parse(bytes_of(file)); }
 std::string refusal(const std::string& file) {
   const auto parsed = parse(file);
   return parsed.ok() ? "accepted" : parsed.error().message();
@@ -49,7 +23,7 @@ std::string refusal(const std::string& file) {
 #define EXPECT_SAYS(file, words) EXPECT_NE(refusal(file).find(words), std::string::npos) << refusal(file)
 
 std::string two_tensors() {
-  Raw raw;
+  RawGguf raw;
   raw.head(2, 2)
       .u32("answer", 42)
       .text("names")
@@ -107,32 +81,33 @@ TEST(Gguf, FlippedBitsStayInside) {
 TEST(Gguf, TheHeadIsChecked) {
   EXPECT_SAYS("", "no GGUF file or truncated");
   EXPECT_SAYS(std::string(100, 'G'), "does not begin with the letters GGUF");
-  EXPECT_SAYS(Raw().head(0, 0, 1).bytes, "has GGUF version 1");
-  EXPECT_SAYS(Raw().head(0, 0, 0x03000000).bytes, "versions 2 and 3 are read");  // big endian
-  EXPECT_SAYS(Raw().head(uint64_t{1} << 60, 0).bytes, "are impossible");
-  EXPECT_SAYS(Raw().head(0, UINT64_MAX).bytes, "are impossible");
-  EXPECT_SAYS(Raw().head(0, 1 << 20).bytes, "byte 24: a metadata key needs 8 bytes, but the file has 0 left");
-  EXPECT_SAYS(Raw().head(1 << 20, 0).bytes, "a tensor's name needs");
-  EXPECT_TRUE(parse(Raw().head(0, 0).bytes + std::string(8, '\0')).ok());
+  EXPECT_SAYS(RawGguf().head(0, 0, 1).bytes, "has GGUF version 1");
+  EXPECT_SAYS(RawGguf().head(0, 0, 0x03000000).bytes, "versions 2 and 3 are read");  // big endian
+  EXPECT_SAYS(RawGguf().head(uint64_t{1} << 60, 0).bytes, "are impossible");
+  EXPECT_SAYS(RawGguf().head(0, UINT64_MAX).bytes, "are impossible");
+  EXPECT_SAYS(RawGguf().head(0, 1 << 20).bytes, "byte 24: a metadata key needs 8 bytes, but the file has 0 left");
+  EXPECT_SAYS(RawGguf().head(1 << 20, 0).bytes, "a tensor's name needs");
+  EXPECT_TRUE(parse(RawGguf().head(0, 0).bytes + std::string(8, '\0')).ok());
 }
 
 TEST(Gguf, MetadataIsChecked) {
-  const auto one = [](const std::function<void(Raw&)>& value) {
-    Raw raw;
+  const auto one = [](const std::function<void(RawGguf&)>& value) {
+    RawGguf raw;
     raw.head(0, 1).text("key");
     value(raw);
     return raw.bytes;
   };
-  EXPECT_SAYS(one([](Raw& r) { r.put(uint32_t{13}); }), "byte 35: unknown metadata type 13");
-  EXPECT_SAYS(one([](Raw& r) { r.put(uint32_t{8}).put(UINT64_MAX); }), "needs 18446744073709551615 bytes");
-  EXPECT_SAYS(one([](Raw& r) { r.put(uint32_t{9}).put(uint32_t{9}).put(uint64_t{1}); }), "arrays of arrays");
-  EXPECT_SAYS(one([](Raw& r) { r.put(uint32_t{9}).put(uint32_t{4}).put(UINT64_MAX / 4 + 2); }), "at most 16777216");
-  EXPECT_SAYS(one([](Raw& r) { r.put(uint32_t{9}).put(uint32_t{4}).put(uint64_t{1} << 24); }), "cannot fit in the 0");
-  EXPECT_SAYS(one([](Raw& r) { r.put(uint32_t{9}).put(uint32_t{8}).put(uint64_t{1} << 23); }), "at most 4194304");
-  EXPECT_SAYS(one([](Raw& r) { r.put(uint32_t{9}).put(uint32_t{8}).put(uint64_t{1} << 22); }), "cannot fit");
-  EXPECT_SAYS(Raw().head(0, 2).u32("k", 1).u32("k", 1).bytes, "the metadata key \"k\" appears twice");
-  EXPECT_SAYS(Raw().head(0, 1).u32("general.alignment", 0).bytes, "general.alignment is 0");
-  EXPECT_SAYS(Raw().head(0, 1).u32("general.alignment", 24).bytes, "expected a power of two");
+  EXPECT_SAYS(one([](RawGguf& r) { r.put(uint32_t{13}); }), "byte 35: unknown metadata type 13");
+  EXPECT_SAYS(one([](RawGguf& r) { r.put(uint32_t{8}).put(UINT64_MAX); }), "needs 18446744073709551615 bytes");
+  EXPECT_SAYS(one([](RawGguf& r) { r.put(uint32_t{9}).put(uint32_t{9}).put(uint64_t{1}); }), "arrays of arrays");
+  EXPECT_SAYS(one([](RawGguf& r) { r.put(uint32_t{9}).put(uint32_t{4}).put(UINT64_MAX / 4 + 2); }), "at most 16777216");
+  EXPECT_SAYS(one([](RawGguf& r) { r.put(uint32_t{9}).put(uint32_t{4}).put(uint64_t{1} << 24); }),
+              "cannot fit in the 0");
+  EXPECT_SAYS(one([](RawGguf& r) { r.put(uint32_t{9}).put(uint32_t{8}).put(uint64_t{1} << 23); }), "at most 4194304");
+  EXPECT_SAYS(one([](RawGguf& r) { r.put(uint32_t{9}).put(uint32_t{8}).put(uint64_t{1} << 22); }), "cannot fit");
+  EXPECT_SAYS(RawGguf().head(0, 2).u32("k", 1).u32("k", 1).bytes, "the metadata key \"k\" appears twice");
+  EXPECT_SAYS(RawGguf().head(0, 1).u32("general.alignment", 0).bytes, "general.alignment is 0");
+  EXPECT_SAYS(RawGguf().head(0, 1).u32("general.alignment", 24).bytes, "expected a power of two");
 }
 
 TEST(Gguf, ValuesOfAnotherTypeAreNamed) {
@@ -152,9 +127,47 @@ TEST(Gguf, ValuesOfAnotherTypeAreNamed) {
   EXPECT_EQ(read.integer("absent"), std::nullopt);
 }
 
+// One array under the key "a".
+template <class T>
+std::string array_file(Gguf::Type type, const std::vector<T>& values) {
+  RawGguf raw;
+  raw.head(0, 1).text("a").put(uint32_t{9}).put(static_cast<uint32_t>(type)).put(uint64_t{values.size()});
+  for (const T value : values) raw.put(value);
+  return raw.bytes;
+}
+
+// Every integer arrives with all its digits, or not at all.
+TEST(Gguf, NumbersOfArraysAreExact) {
+  using Type = Gguf::Type;
+  const std::vector<int64_t> wide = {INT64_MIN, INT64_MAX, (int64_t{1} << 53) + 1, -1};
+  EXPECT_EQ(parse(array_file(Type::i64, wide))->array("a")->numbers<int64_t>(), wide);
+  const std::vector<uint64_t> most = {UINT64_MAX, UINT64_MAX - 1};
+  EXPECT_EQ(parse(array_file(Type::u64, most))->array("a")->numbers<uint64_t>(), most);
+  EXPECT_EQ(parse(array_file<int8_t>(Type::i8, {-128, 127}))->array("a")->numbers<int16_t>(),
+            (std::vector<int16_t>{-128, 127}));
+  EXPECT_EQ(parse(array_file<float>(Type::f32, {0.5f, -1.5f}))->array("a")->numbers<double>(),
+            (std::vector<double>{0.5, -1.5}));
+  EXPECT_EQ(parse(array_file<uint8_t>(Type::boolean, {1, 0}))->array("a")->numbers<int>(), (std::vector<int>{1, 0}));
+  const auto says = [](const std::string& file, const std::string& words) {
+    const Gguf read = parse(file).value();
+    try {
+      read.array("a")->numbers<int32_t>();
+      ADD_FAILURE() << words;
+    } catch (const Error& e) {
+      EXPECT_EQ(e.message(), words);
+    }
+  };
+  says(array_file(Type::i64, wide), "element 0 of the array is -9223372036854775808, expected an integer of 32 bits");
+  says(array_file<uint32_t>(Type::u32, {7, 4294967295u}),
+       "element 1 of the array is 4294967295, expected an integer of 32 bits");
+  says(array_file<double>(Type::f64, {1e300}),
+       "element 0 of the array is 1e+300, a float, expected an integer of 32 bits");
+  says(array_file<float>(Type::f32, {1.0f}), "element 0 of the array is 1, a float, expected an integer of 32 bits");
+}
+
 TEST(Gguf, TensorsAreChecked) {
   const auto one = [](std::initializer_list<uint64_t> dims, uint32_t type, uint64_t offset) {
-    return Raw().head(1, 0).tensor("w", dims, type, offset).data(64);
+    return RawGguf().head(1, 0).tensor("w", dims, type, offset).data(64);
   };
   EXPECT_EQ(refusal(one({16}, 0, 0)), "accepted");
   EXPECT_SAYS(one({}, 0, 0), "tensor \"w\" has 0 dimensions, expected 1 to 4");
@@ -169,9 +182,20 @@ TEST(Gguf, TensorsAreChecked) {
   EXPECT_SAYS(one({17}, 0, 0), "it may be truncated");
   EXPECT_SAYS(one({1}, 0, 16), "not aligned to 32");
   EXPECT_SAYS(one({1}, 0, UINT64_MAX - 31), "it may be truncated");
-  EXPECT_SAYS(Raw().head(2, 0).tensor("a", {16}, 0, 0).tensor("b", {8}, 0, 32).data(64), "\"a\" and \"b\" overlap");
-  EXPECT_SAYS(Raw().head(2, 0).tensor("a", {8}, 0, 0).tensor("a", {8}, 0, 32).data(64), "\"a\" appears twice");
-  EXPECT_SAYS(Raw().head(1, 0).tensor("\xff\n\"", {1}, 4, 0).data(64), "\"\\xff\\n\\\"\"");
+  EXPECT_SAYS(RawGguf().head(2, 0).tensor("a", {16}, 0, 0).tensor("b", {8}, 0, 32).data(64), "\"a\" and \"b\" overlap");
+  EXPECT_SAYS(RawGguf().head(2, 0).tensor("a", {8}, 0, 0).tensor("a", {8}, 0, 32).data(64), "\"a\" appears twice");
+  EXPECT_SAYS(RawGguf().head(1, 0).tensor("\xff\n\"", {1}, 4, 0).data(64), "\"\\xff\\n\\\"\"");
+}
+
+// Other readers take any power of two; so the data can begin at an odd byte.
+TEST(Gguf, AnAlignmentOfOneByteIsRead) {
+  RawGguf raw;
+  raw.head(2, 1).u32("general.alignment", 1).tensor("abc", {1}, 0, 0).tensor("de", {2}, 1, 4);
+  const size_t data = raw.bytes.size();
+  raw.bytes += "12345678";
+  const Gguf read = parse(raw.bytes).value();
+  EXPECT_EQ(read.find_tensor("abc")->bytes.data(), bytes_of(raw.bytes).data() + data);
+  EXPECT_EQ(std::memcmp(read.find_tensor("de")->bytes.data(), "5678", 4), 0);
 }
 
 TEST(Gguf, PartsOfASplitFile) {
@@ -211,8 +235,8 @@ TEST(GgufConfig, MetadataBecomesConfig) {
 }
 
 TEST(GgufConfig, MetadataWithAnEffectIsRefusedByName) {
-  const auto config = [](const std::function<void(Raw&)>& more, uint64_t count) {
-    Raw raw;
+  const auto config = [](const std::function<void(RawGguf&)>& more, uint64_t count) {
+    RawGguf raw;
     raw.head(1, 7 + count).text("general.architecture").put(uint32_t{8}).text("llama");
     raw.u32("llama.embedding_length", 64).u32("llama.block_count", 1).u32("llama.attention.head_count", 4);
     raw.u32("llama.context_length", 128).u32("llama.feed_forward_length", 8).u32("llama.rope.dimension_count", 16);
@@ -221,20 +245,20 @@ TEST(GgufConfig, MetadataWithAnEffectIsRefusedByName) {
     const auto out = config_from_gguf(parse(file).value());
     return out.ok() ? std::string("accepted") : out.error().message();
   };
-  EXPECT_EQ(config([](Raw&) {}, 0), "accepted");
+  EXPECT_EQ(config([](RawGguf&) {}, 0), "accepted");
   const auto f32 = [](const char* key, float value) {
-    return [=](Raw& r) { r.text(key).put(uint32_t{6}).put(value); };
+    return [=](RawGguf& r) { r.text(key).put(uint32_t{6}).put(value); };
   };
-  EXPECT_NE(
-      config([](Raw& r) { r.u32("llama.attention.sliding_window", 512); }, 1).find("sliding_window has the value 512"),
-      std::string::npos);
-  EXPECT_EQ(config([](Raw& r) { r.u32("llama.attention.sliding_window", 0); }, 1), "accepted");
+  EXPECT_NE(config([](RawGguf& r) { r.u32("llama.attention.sliding_window", 512); }, 1)
+                .find("sliding_window has the value 512"),
+            std::string::npos);
+  EXPECT_EQ(config([](RawGguf& r) { r.u32("llama.attention.sliding_window", 0); }, 1), "accepted");
   EXPECT_NE(config(f32("llama.final_logit_softcapping", 30), 1).find("final_logit_softcapping"), std::string::npos);
   EXPECT_NE(config(f32("llama.logit_scale", 0.5), 1).find("logit_scale"), std::string::npos);
   EXPECT_EQ(config(f32("llama.logit_scale", 1), 1), "accepted");
-  EXPECT_NE(config([](Raw& r) { r.u32("llama.attention.key_length", 32); }, 1).find("rope.dimension_count is 16"),
+  EXPECT_NE(config([](RawGguf& r) { r.u32("llama.attention.key_length", 32); }, 1).find("rope.dimension_count is 16"),
             std::string::npos);
-  EXPECT_NE(config([](Raw& r) { r.text("llama.expert_count").put(uint32_t{11}).put(int64_t{-1}); }, 1)
+  EXPECT_NE(config([](RawGguf& r) { r.text("llama.expert_count").put(uint32_t{11}).put(int64_t{-1}); }, 1)
                 .find("llama.expert_count is -1"),
             std::string::npos);
 }

@@ -1,10 +1,10 @@
-// For tests: a GGUF file put together piece by piece, as wrong as the test wants it.
+// For tests: a GGUF file put together piece by piece without any check, as wrong as the test wants it.
 #pragma once
+#include <initializer_list>
 #include <string>
 #include <string_view>
-#include <vector>
 
-#include "formats/gguf.h"
+#include "base/file.h"
 
 namespace jevons {
 
@@ -13,24 +13,29 @@ inline Bytes bytes_of(const std::string& text) {
 }
 
 struct RawGguf {
-  std::string text = "GGUF";
+  std::string bytes;
   template <class T>
-  RawGguf& operator()(T value) {
-    return text.append(reinterpret_cast<const char*>(&value), sizeof value), *this;
+  RawGguf& put(T value) {
+    return bytes.append(reinterpret_cast<const char*>(&value), sizeof value), *this;
   }
-  RawGguf& name(std::string_view s) { return (*this)(uint64_t{s.size()}), text += s, *this; }
-  RawGguf& head(uint64_t tensors, uint64_t metadata, uint32_t version = 3) {
-    return (*this)(version)(tensors)(metadata);
+  RawGguf& text(std::string_view s) {
+    put(uint64_t{s.size()});
+    return bytes += s, *this;
   }
-  RawGguf& tensor(std::string_view n, const std::vector<uint64_t>& dims, uint32_t type, uint64_t offset) {
-    name(n)(static_cast<uint32_t>(dims.size()));  // dims: innermost first
-    for (const uint64_t d : dims) (*this)(d);
-    return (*this)(type)(offset);
+  RawGguf& head(uint64_t tensors, uint64_t pairs, uint32_t version = 3) {
+    bytes += "GGUF";
+    return put(version).put(tensors).put(pairs);
   }
-  RawGguf& data(size_t bytes) { return text.resize((text.size() + 31) / 32 * 32 + bytes), *this; }
-  std::string complaint() const {
-    const auto file = Gguf::parse(bytes_of(text));
-    return file.ok() ? "accepted" : file.error().message();
+  RawGguf& u32(std::string_view key, uint32_t value) { return text(key).put(uint32_t{4}).put(value); }
+  // dims: innermost first.
+  RawGguf& tensor(std::string_view name, std::initializer_list<uint64_t> dims, uint32_t type, uint64_t offset) {
+    text(name).put(static_cast<uint32_t>(dims.size()));
+    for (const uint64_t d : dims) put(d);
+    return put(type).put(offset);
+  }
+  std::string data(size_t size) {
+    bytes.resize((bytes.size() + 31) / 32 * 32 + size);
+    return bytes;
   }
 };
 

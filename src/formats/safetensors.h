@@ -2,7 +2,7 @@
 // e]}}, then the bytes. One file, or shards named by model.safetensors.index.json. Source: the format's README by
 // Hugging Face.
 //
-// Checked before use: header length (at most 100 MB) and JSON, types, products of shapes, offsets inside the file, no
+// Checked before use: header length (at most 32 MB) and JSON, types, products of shapes, offsets inside the file, no
 // overlap, no gap in the bytes, shards inside the folder, every indexed tensor present.
 #pragma once
 #include <filesystem>

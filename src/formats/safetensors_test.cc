@@ -90,6 +90,7 @@ TEST(Safetensors, AHeaderThatLiesIsRefusedWithItsPlace) {
   };
   EXPECT_SAYS(std::string("abc"), "8-byte header length");
   EXPECT_SAYS(std::string(8, '\xff'), "header length is 18446744073709551615");
+  EXPECT_SAYS(file_of(std::string(32'000'001, ' '), ""), "at most 32000000 are accepted");
   EXPECT_SAYS(file_of("[]", ""), "expected a JSON object");
   EXPECT_SAYS(file_of("{\"w\":", ""), "not valid JSON at byte");
   EXPECT_SAYS(file_of("{\"w\":1}", ""), "tensor \"w\": expected an object, found integer");

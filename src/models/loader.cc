@@ -56,12 +56,22 @@ class Visitor : public ParamVisitor {
     return *found;
   }
 
+  // Kernels read plain numbers in place. A safetensors header may have any length, and general.alignment be 1, so these
+  // can lie askew; blocks of quantised formats are read byte by byte.
+  static bool askew(const TensorEntry& e) {
+    const PackInfo& info = pack_info(*e.pack);
+    return info.block_values == 1 && reinterpret_cast<uintptr_t>(e.bytes.data()) % info.block_bytes != 0;
+  }
+  // Where kernels read an entry that lies askew.
+  virtual const std::byte* straighten(const TensorEntry& e) = 0;
+  const std::byte* placed(const TensorEntry& e) { return askew(e) ? straighten(e) : e.bytes.data(); }
+
   // A matrix as it lies in the file.
-  Weight view(const std::string& name, int64_t rows, int64_t cols) const {
+  Weight view(const std::string& name, int64_t rows, int64_t cols) {
     const TensorEntry& e = entry(name, {rows, cols});
     Weight w;
     w.name = e.name, w.pack = *e.pack, w.rows = rows, w.cols = cols, w.owner = e.file;
-    w.data = {e.bytes.data()};
+    w.data = {placed(e)};
     if (w.pack == Pack::fp8_block128) w.block_scale = {scale_of(name, rows, cols)};
     return w;
   }
@@ -72,24 +82,22 @@ class Visitor : public ParamVisitor {
                 " is stored as F8_E4M3, for which this tensor has no block scales; store it as BF16")};
   }
 
-  const float* scale_of(const std::string& name, int64_t rows, int64_t cols) const {
+  const float* scale_of(const std::string& name, int64_t rows, int64_t cols) {
     const TensorEntry& e =
         entry(name + "_scale_inv", {(rows + kFp8Block - 1) / kFp8Block, (cols + kFp8Block - 1) / kFp8Block});
     if (*e.pack != Pack::f32)
       throw Error(Code::unsupported, cat(checkpoint_.path().string(), ": ", e.name, " must hold f32 scales"));
-    if (reinterpret_cast<uintptr_t>(e.bytes.data()) % alignof(float) != 0)
-      throw Error(Code::unsupported, cat(checkpoint_.path().string(), ": ", e.name, " is not aligned to 4 bytes"));
-    return reinterpret_cast<const float*>(e.bytes.data());
+    return reinterpret_cast<const float*>(placed(e));
   }
 
-  Weight view_stack(const std::string& prefix, const std::string& suffix, int64_t count, int64_t rows,
-                    int64_t cols) const {
+  Weight view_stack(const std::string& prefix, const std::string& suffix, int64_t count, int64_t rows, int64_t cols) {
     if (const TensorEntry* whole = checkpoint_.find(cat(prefix, ".", suffix))) {
       const TensorEntry& e = entry(cat(prefix, ".", suffix), {count, rows, cols});
       if (*e.pack == Pack::fp8_block128) throw without_scales(e);
       Weight w;
       w.name = whole->name, w.pack = *e.pack, w.rows = rows, w.cols = cols, w.owner = e.file;
-      for (int64_t i = 0; i < count; ++i) w.data.push_back(e.bytes.data() + i * rows * row_bytes(w.pack, cols));
+      const std::byte* data = placed(e);
+      for (int64_t i = 0; i < count; ++i) w.data.push_back(data + i * rows * row_bytes(w.pack, cols));
       return w;
     }
     Weight w = view(cat(prefix, ".0.", suffix), rows, cols);
@@ -172,6 +180,11 @@ class Planner : public Visitor {
   }
 
  private:
+  const std::byte* straighten(const TensorEntry& e) override {
+    const int64_t bytes = static_cast<int64_t>(e.bytes.size());
+    memory.owned += bytes, memory.mapped -= bytes;
+    return e.bytes.data();
+  }
   void count(const Weight& w, double active_part) {
     const int64_t bytes =
         to_panels(w) ? w.stack() * panel_bytes(w.pack, w.rows, w.cols) : w.stack() * w.rows * row_bytes(w.pack, w.cols);
@@ -234,7 +247,10 @@ class Loader : public Visitor {
       dequantize_rows(*second.pack, second.bytes.data(), heads * value, rank, v.data());
     } else {
       std::vector<float> whole(k.size() + v.size());
-      dequantize(view(name, heads * (nope + value), rank), whole.data());
+      if (*first.pack == Pack::fp8_block128)
+        dequantize(view(name, heads * (nope + value), rank), whole.data());
+      else
+        dequantize_rows(*first.pack, first.bytes.data(), heads * (nope + value), rank, whole.data());
       for (int64_t h = 0; h < heads; ++h) {
         const float* from = &whole[static_cast<size_t>(h * (nope + value) * rank)];
         std::copy_n(from, nope * rank, &k[static_cast<size_t>(h * nope * rank)]);
@@ -251,6 +267,13 @@ class Loader : public Visitor {
   }
 
  private:
+  const std::byte* straighten(const TensorEntry& e) override {
+    std::shared_ptr<std::byte> memory = allocate(static_cast<int64_t>(e.bytes.size()));
+    std::memcpy(memory.get(), e.bytes.data(), e.bytes.size());
+    e.file->release(e.bytes);
+    kept_->push_back(memory);
+    return memory.get();
+  }
   // Repacks into panels where that is wanted; else the view stays.
   Weight settle(Weight w) {
     int64_t bytes = w.stack() * w.rows * row_bytes(w.pack, w.cols);
@@ -307,7 +330,7 @@ class Loader : public Visitor {
       std::make_shared<std::vector<std::shared_ptr<std::byte>>>();
 
  public:
-  // Norms and biases, which Tensor does not own.
+  // Norms, biases and straightened matrices, which their users do not own.
   std::shared_ptr<const void> kept() const { return kept_; }
 };
 

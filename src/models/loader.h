@@ -1,7 +1,8 @@
 // From a checkpoint to a Decoder whose weights lie as the kernels want them, and the memory that takes.
 //
 // cpu: quantised matrices are repacked into panels (the file's pages are given back as this goes on), dense ones (f32,
-// f16, bf16, fp8) are used straight from the mapping. exact, ref: everything straight from the mapping.
+// f16, bf16, fp8) are used straight from the mapping. exact, ref: everything straight from the mapping. Plain numbers
+// that are not aligned to their size in the file (both formats allow it) are used from an aligned copy.
 #pragma once
 #include "base/thread_pool.h"
 #include "models/checkpoint.h"
