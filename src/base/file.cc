@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/fault.h"
 #include "base/strings.h"
 
 namespace jevons {
@@ -68,13 +69,16 @@ Result<std::shared_ptr<const MappedFile>> MappedFile::open(const std::filesystem
     }
     file->data_ = static_cast<const std::byte*>(data);
     file->size_ = size;
+    guard_mapping(file->data_, size, path.string());
   }
   ::close(fd);
   return std::shared_ptr<const MappedFile>(std::move(file));
 }
 
 MappedFile::~MappedFile() {
-  if (data_) ::munmap(const_cast<std::byte*>(data_), size_);
+  if (!data_) return;
+  unguard_mapping(data_);
+  ::munmap(const_cast<std::byte*>(data_), size_);
 }
 
 void MappedFile::release(Bytes part) const {
@@ -121,6 +125,7 @@ Result<AtomicFile> AtomicFile::create(const std::filesystem::path& path) {
   file.partial_ = path.string() + cat(".partial-", static_cast<int64_t>(::getpid()));
   file.fd_ = ::open(file.partial_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (file.fd_ < 0) return io_error(path, "cannot create");
+  guard_partial(file.partial_.string());
   return file;
 }
 
@@ -135,6 +140,7 @@ AtomicFile::~AtomicFile() {
   if (fd_ < 0) return;
   ::close(fd_);
   ::unlink(partial_.c_str());
+  unguard_partial(partial_.string());
 }
 
 Error AtomicFile::failed(const char* what) const { return io_error(path_, what); }
@@ -176,8 +182,10 @@ Status AtomicFile::commit() {
   if (::close(std::exchange(fd_, -1)) != 0 || ::rename(partial_.c_str(), path_.c_str()) != 0) {
     Error error = failed("cannot finish");
     ::unlink(partial_.c_str());
+    unguard_partial(partial_.string());
     return error;
   }
+  unguard_partial(partial_.string());
   return {};
 }
 

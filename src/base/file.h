@@ -34,7 +34,8 @@ class MappedFile {
   size_t size_ = 0;
 };
 
-// What lies at a path that exists: "a file", "a folder", "a named pipe", "a socket", "a device", "something unreadable".
+// What lies at a path that exists: "a file", "a folder", "a named pipe", "a socket", "a device", "something
+// unreadable".
 std::string_view file_kind(const std::filesystem::path& path);
 
 Result<std::string> read_file(const std::filesystem::path& path, size_t max_bytes = size_t{1} << 30);

@@ -56,6 +56,21 @@ TEST_F(Files, WhatIsNoFileIsNamed) {
   says("/dev/null", "a device");
 }
 
+// A file that is truncated while it is mapped: a sentence and exit code 1, and no partial file.
+TEST_F(Files, ATruncatedMappingEndsInASentence) {
+  const fs::path path = folder_ / "model";
+  write_file(path, std::string(3 << 16, 'x')).value();
+  const auto touch = [&] {
+    const auto file = MappedFile::open(path).value();
+    AtomicFile half = AtomicFile::create(folder_ / "result").value();
+    fs::resize_file(path, 100);
+    const volatile std::byte* lost = file->bytes().data() + (2 << 16);
+    std::exit(static_cast<int>(*lost));
+  };
+  EXPECT_EXIT(touch(), testing::ExitedWithCode(1), "model: the file became shorter while it was in use");
+  EXPECT_EQ(entries(), 1);
+}
+
 TEST_F(Files, CommitReplacesAtOnce) {
   const fs::path path = folder_ / "x";
   write_file(path, "old").value();

@@ -6,6 +6,7 @@
 #include <atomic>
 
 #include "base/error.h"
+#include "base/fault.h"
 
 namespace jevons {
 namespace {
@@ -14,7 +15,9 @@ std::atomic<bool> flag = false;
 static_assert(std::atomic<bool>::is_always_lock_free, "the signal handler sets the flag");
 
 void on_interrupt(int) {
-  if (flag.exchange(true)) ::_exit(130);
+  if (!flag.exchange(true)) return;
+  remove_partials();
+  ::_exit(130);
 }
 
 }  // namespace

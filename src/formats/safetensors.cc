@@ -11,7 +11,7 @@ namespace jevons {
 namespace {
 
 // Room for 300,000 tensors (DeepSeek-V3's 163 files together name 92,000). The format's own limit, 100 MB, would let a
-// hostile header take 1 GB and 12 s of a core; this one 0.7 GB and 5 s.
+// hostile header take 1 GB and 12 s of a core; this one takes a third of either.
 constexpr uint64_t kMaxHeader = 32'000'000;
 
 Result<TensorEntry> read_entry(const std::string& name, const Json& facts, Bytes data) {

@@ -13,10 +13,10 @@ namespace jevons {
 
 struct TensorEntry {
   std::string name;
-  std::optional<Pack> pack;    // how weights are stored; none for integer and boolean tensors
-  std::string stored_type;     // the file's own word: "BF16", "Q4_K"
-  std::vector<int64_t> shape;  // outermost first
-  Bytes bytes;  // at any alignment
+  std::optional<Pack> pack;                // how weights are stored; none for integer and boolean tensors
+  std::string stored_type;                 // the file's own word: "BF16", "Q4_K"
+  std::vector<int64_t> shape;              // outermost first
+  Bytes bytes;                             // at any alignment
   std::shared_ptr<const MappedFile> file;  // null when parsed from memory
 
   int64_t numel() const {

@@ -35,7 +35,7 @@ std::string_view torch_name(Pack pack) {
 Status write_json(const std::filesystem::path& path, const Json& json) { return write_file(path, json.dump(2) + "\n"); }
 
 Result<ConvertReport> write_safetensors(const std::vector<TensorJob>& jobs, const std::filesystem::path& folder,
-                                        Exec& exec) {
+                                        Exec& exec, uint64_t max_shard_bytes) {
   SafetensorsWriter writer;
   uint64_t values = 0;
   for (const TensorJob& job : jobs) {
@@ -43,7 +43,7 @@ Result<ConvertReport> write_safetensors(const std::vector<TensorJob>& jobs, cons
     values += static_cast<uint64_t>(job.source.rows() * job.source.cols());
   }
   JEVONS_TRY_STATUS(check_space(folder, writer.data_bytes()));
-  JEVONS_TRY_STATUS(writer.create(folder));
+  JEVONS_TRY_STATUS(writer.create(folder, max_shard_bytes));
   Progress progress("converting", values);
   PackError ignored;
   const auto sink = [&](const void* data, size_t size) { return writer.write(data, size); };
@@ -53,9 +53,26 @@ Result<ConvertReport> write_safetensors(const std::vector<TensorJob>& jobs, cons
   return ConvertReport{static_cast<int64_t>(jobs.size()), writer.data_bytes()};
 }
 
+// Takes a folder that did not exist before away again, unless keep() is called.
+class NewFolder {
+ public:
+  explicit NewFolder(std::filesystem::path path) : path_(std::move(path)), kept_(std::filesystem::exists(path_)) {}
+  NewFolder(const NewFolder&) = delete;
+  NewFolder& operator=(const NewFolder&) = delete;
+  ~NewFolder() {
+    std::error_code ignored;
+    if (!kept_) std::filesystem::remove_all(path_, ignored);
+  }
+  void keep() { kept_ = true; }
+
+ private:
+  std::filesystem::path path_;
+  bool kept_;
+};
+
 // config.json comes last: a folder without it is no checkpoint.
 Result<ConvertReport> to_folder(const Checkpoint& checkpoint, const std::filesystem::path& out,
-                                std::optional<Pack> type, Exec& exec) {
+                                std::optional<Pack> type, Exec& exec, uint64_t max_shard_bytes) {
   if (std::filesystem::exists(out / "config.json"))
     return Error(Code::invalid, cat(out.string(), " holds a model already; choose another folder or remove it"));
   JEVONS_TRY(Json config, hf_config(checkpoint, torch_name(type.value_or(usual_pack(checkpoint)))));
@@ -69,7 +86,7 @@ Result<ConvertReport> to_folder(const Checkpoint& checkpoint, const std::filesys
     const Pack stored = source.stored_pack().value_or(Pack::f32);
     jobs.push_back({std::move(source), type.value_or(plain(stored) ? stored : Pack::f32)});
   }
-  JEVONS_TRY(ConvertReport report, write_safetensors(jobs, out, exec));
+  JEVONS_TRY(ConvertReport report, write_safetensors(jobs, out, exec, max_shard_bytes));
   if (tokenizer) {
     JEVONS_TRY_STATUS(write_json(out / "tokenizer.json", tokenizer->tokenizer));
     JEVONS_TRY_STATUS(write_json(out / "tokenizer_config.json", tokenizer->tokenizer_config));
@@ -82,7 +99,7 @@ Result<ConvertReport> to_folder(const Checkpoint& checkpoint, const std::filesys
 }  // namespace
 
 Result<ConvertReport> convert(const std::filesystem::path& in, const std::filesystem::path& out, std::string_view type,
-                              Exec& exec) {
+                              Exec& exec, uint64_t max_shard_bytes) {
   std::optional<Pack> pack;
   if (!type.empty()) {
     pack = pack_from_name(type);
@@ -97,8 +114,10 @@ Result<ConvertReport> convert(const std::filesystem::path& in, const std::filesy
   }
   if (!checkpoint.is_gguf())
     return Error(Code::usage, cat(in.string(), " is a Hugging Face folder already; give an output that ends in .gguf"));
-  Result<ConvertReport> report = to_folder(checkpoint, out, pack, exec);
+  NewFolder folder(out);
+  Result<ConvertReport> report = to_folder(checkpoint, out, pack, exec, max_shard_bytes);
   if (!report.ok()) return report.error().within(in.string());
+  folder.keep();
   return report;
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/thread_pool.h"
+#include "formats/safetensors_write.h"
 
 namespace jevons {
 
@@ -19,8 +20,10 @@ struct ConvertReport {
   uint64_t bytes = 0;
 };
 
-// `out` ends in .gguf: a GGUF is written; else a folder, which may exist if it holds no model yet.
+// `out` ends in .gguf: a GGUF is written; else a folder, which may exist if it holds no model yet, with files of at
+// most `max_shard_bytes` of data (a larger tensor has a file to itself). After an error or an interrupt (thrown) there
+// is no output; a folder that was there before may keep other files of this model, but no config.json.
 Result<ConvertReport> convert(const std::filesystem::path& in, const std::filesystem::path& out, std::string_view type,
-                              Exec& exec);
+                              Exec& exec, uint64_t max_shard_bytes = SafetensorsWriter::kMaxShardBytes);
 
 }  // namespace jevons

@@ -3,11 +3,18 @@
 
 #include <gtest/gtest.h>
 
+#include <sys/resource.h>
+
 #include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
 #include <filesystem>
+#include <map>
 #include <set>
 
 #include "base/file.h"
+#include "base/interrupt.h"
 #include "base/strings.h"
 #include "formats/gguf.h"
 #include "formats/safetensors.h"
@@ -24,9 +31,13 @@ namespace fs = std::filesystem;
 const fs::path kGolden = fs::path(JEVONS_SOURCE_DIR) / "tests/golden";
 
 fs::path scratch(const std::string& name) {
-  const fs::path folder = fs::path(testing::TempDir()) / "jevons_convert" / name;
+  static const struct Root {
+    std::string path = testing::TempDir() + "/jevons_convert_XXXXXX";
+    Root() { JEVONS_CHECK(mkdtemp(path.data())); }
+    ~Root() { fs::remove_all(path); }
+  } root;
+  const fs::path folder = fs::path(root.path) / name;
   fs::remove_all(folder);
-  fs::create_directories(folder.parent_path());
   return folder;
 }
 
@@ -153,6 +164,60 @@ TEST(Convert, RefusalsNameTheCause) {
   fs::create_directories(full);
   ASSERT_TRUE(write_file(full / "config.json", "{}").ok());
   EXPECT_NE(failure(kGolden / "gguf/llama_f16.gguf", full, "").find("holds a model already"), std::string::npos);
+}
+
+std::vector<std::string> files_in(const fs::path& folder) {
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(folder)) names.push_back(entry.path().filename());
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+TEST(Convert, ShardsOfALimitedSizeHoldTheSameTensors) {
+  const fs::path in = kGolden / "gguf/llama_f16.gguf", one = scratch("one"), many = scratch("many");
+  Exec exec(2);
+  ASSERT_TRUE(convert(in, one, "", exec).ok());
+  ASSERT_TRUE(convert(in, many, "", exec, 30'000).ok());
+  EXPECT_EQ(std::ranges::count(files_in(one), "model.safetensors"), 1);
+  EXPECT_EQ(std::ranges::count(files_in(many), "model.safetensors.index.json"), 1);
+  const Safetensors whole = Safetensors::open(one).value(), sharded = Safetensors::open(many).value();
+  EXPECT_EQ(whole.tensors().size(), sharded.tensors().size());
+  std::map<fs::path, std::pair<size_t, size_t>> shards;  // bytes, tensors
+  for (const TensorEntry& tensor : whole.tensors()) {
+    const TensorEntry* other = sharded.find(tensor.name);
+    ASSERT_TRUE(other && other->shape == tensor.shape && std::ranges::equal(other->bytes, tensor.bytes)) << tensor.name;
+    shards[other->file->path()].first += other->bytes.size(), ++shards[other->file->path()].second;
+  }
+  EXPECT_GT(shards.size(), 3u);
+  for (const auto& [path, held] : shards) EXPECT_TRUE(held.first <= 30'000 || held.second == 1) << path;
+}
+
+// A second and a third shard cannot be written: nothing of the folder stays.
+TEST(Convert, NothingHalfWrittenStays) {
+  const fs::path in = kGolden / "gguf/llama_f16.gguf", out = scratch("limited");
+  for (const uint64_t shard : {uint64_t{30'000}, SafetensorsWriter::kMaxShardBytes}) {
+    const auto run = [&] {
+      std::signal(SIGXFSZ, SIG_IGN);
+      const rlimit limit{20'000, 20'000};
+      ::setrlimit(RLIMIT_FSIZE, &limit);
+      Exec exec(1);
+      const auto report = convert(in, out, "", exec, shard);
+      std::fprintf(stderr, "%s", report.ok() ? "written" : report.error().message().c_str());
+      std::_Exit(fs::exists(out) ? 3 : 0);  // no destructors: they would take scratch folders away
+    };
+    EXPECT_EXIT(run(), testing::ExitedWithCode(0), "cannot write");
+  }
+}
+
+TEST(Convert, AnInterruptTakesTheOutputAway) {
+  install_signal_handlers();
+  const fs::path out = scratch("stopped"), gguf = scratch("stopped.gguf");
+  Exec exec(2);
+  std::raise(SIGINT);
+  EXPECT_THROW((void)convert(kGolden / "gguf/llama_f16.gguf", out, "", exec), Error);
+  EXPECT_THROW((void)convert(kGolden / "models/llama", gguf, "", exec), Error);
+  clear_interrupt();
+  for (const std::string& name : files_in(out.parent_path())) EXPECT_FALSE(name.starts_with("stopped")) << name;
 }
 
 TEST(QuantizeModel, TypesErrorsAndThreads) {

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cmath>
 
+#include "base/interrupt.h"
 #include "base/strings.h"
 #include "kernels/codec/codec.h"
 
@@ -47,6 +48,7 @@ Status write_tensor(const TensorJob& job, const TensorSink& sink, Exec& exec, Pr
   std::vector<std::byte> out(static_cast<size_t>(batch * bytes));
   std::vector<double> error(static_cast<size_t>(batch)), size(static_cast<size_t>(batch));
   for (int64_t first = 0; first < rows; first += batch) {
+    check_interrupt();
     const int64_t count = std::min(batch, rows - first);
     std::atomic<int64_t> bad = rows;
     exec.parallel_for(count, [&](int64_t i) {
