@@ -10,7 +10,7 @@ export class Alignment {
 
   constructor(root: Node, source: string, start: number) {
     const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
-    let p = 0;
+    let p = /^\s*(?:`{3}|~{3})/.test(source) ? source.indexOf("\n") + 1 : 0; // the info line of a fence is not shown
     for (let node = walker.nextNode() as Text | null; node; node = walker.nextNode() as Text | null) {
       if (node.parentElement?.closest("[data-ui]")) continue; // buttons and labels of the page itself
       const places = new Uint32Array(node.data.length);

@@ -116,7 +116,7 @@ async function run(chat: Conversation, turn: Turn, reply: Reply, question: Turn,
       abort.signal,
       (chunk) => take(reply, chunk),
     );
-    finish(reply, reply.finish === "stopped" || reply.finish === "cancelled" ? "stopped" : "done");
+    finish(reply, reply.stopping ? "stopped" : "done");
   } catch (error) {
     if (abort.signal.aborted) return finish(reply, "stopped");
     const known = error instanceof ApiError;
@@ -171,11 +171,9 @@ export function stop(turn: Turn): void {
   const abort = active.value.get(turn);
   const reply = turn.reply;
   if (!abort || !reply) return;
+  reply.stopping = true;
   if (!reply.completion) return abort.abort();
-  api.control(reply.completion, "stop").then(
-    () => (reply.finish = "stopped"),
-    () => abort.abort(),
-  );
+  api.control(reply.completion, "stop").catch(() => abort.abort());
   setTimeout(() => abort.abort(), 1500);
 }
 

@@ -15,6 +15,7 @@ export class Reply {
   answer: TextDoc;
   thoughtStart: number; // length of the text that was given, not generated: a prefix
   answerStart: number;
+  stopping = false; // one asked for its end
   completion = ""; // the server's id of the completion
   error = "";
   warnings: string[] = [];

@@ -149,6 +149,12 @@ describe("Alignment", () => {
     const node = alignment.nodes.find((n) => n.data === "bold")!;
     expect(alignment.sourceAt(node, 0)).toBe(100 + source.indexOf("bold"));
   });
+  it("skips what a fence does not show", () => {
+    const source = "```python\nprimes\n```\n";
+    const root = document.createElement("div");
+    root.append(renderMarkdown(source));
+    expect(new Alignment(root, source, 0).ranges(10, 16).map(String)).toEqual(["primes"]);
+  });
 });
 
 describe("Conversation", () => {

@@ -5,7 +5,8 @@ import type { Block } from "./blocks";
 import type { TextDoc } from "./doc";
 import { renderMarkdown } from "./markdown";
 
-const PAGE = 10000; // weight of a page: characters, and 40 for each line
+const PIXELS = 0.25; // height of a page that was not shown yet, per weight
+const PAGE = 4000; // weight of a page: characters, and 40 for each line
 
 /** Paints source ranges of a block; called when the block appears, returns what undoes it. */
 export type Painter = (block: Block, alignment: () => Alignment) => () => void;
@@ -90,13 +91,13 @@ export class TextView {
     const text = this.doc.text.slice(block.start, block.end);
     page.weight += text.length + 40 * (text.split("\n").length - 1);
     if (page.mounted) page.element.append(this.show(block));
+    else page.element.style.height = `${Math.round(page.weight * PIXELS)}px`;
   }
 
   private addPage(): Page {
     const element = document.createElement("div");
     element.className = "page";
-    const page = { element, blocks: [], weight: 0, mounted: this.pages.length < 2 || this.nearEnd() };
-    if (!page.mounted) element.style.height = "6000px";
+    const page = { element, blocks: [], weight: 0, mounted: this.pages.length < 3 || this.nearEnd() };
     this.host.insertBefore(element, this.tail);
     this.pages.push(page);
     this.observer.observe(element);

@@ -107,6 +107,7 @@ export function Composer() {
   return (
     <form
       class="composer"
+      aria-label={t("ask")}
       onSubmit={(event) => (event.preventDefault(), send())}
       onDragOver={(event) => event.preventDefault()}
       onDrop={(event) => (event.preventDefault(), void attach(event.dataTransfer?.files ?? []))}

@@ -206,7 +206,7 @@ function Compare({ turn }: { turn: Turn }) {
       </ul>
       {other && !pieces && <p class="note">{t("tooDifferent")}</p>}
       {other && pieces && (
-        <div class="diff" tabIndex={0} role="region" aria-label={t("compare", { n: all.indexOf(other) + 1 })}>
+        <div class="diff" tabIndex={0} role="group" aria-label={t("compare", { n: all.indexOf(other) + 1 })}>
           {pieces.map((p, i) => (p.kind === "same" ? p.text : p.kind === "added" ? <ins key={i}>{p.text}</ins> : <del key={i}>{p.text}</del>))}
         </div>
       )}

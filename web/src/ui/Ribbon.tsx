@@ -18,7 +18,7 @@ function label(turn: Turn, reply: Reply): string {
   }
   if (status === "thinking") return `${t("thinking")} · ${seconds(reply.thinkSeconds)}`;
   const time = seconds(reply.thinkSeconds);
-  if (!reply.thinkSeconds) return t("thinking").replace(/…$/, "");
+  if (!reply.thinkSeconds) return t("thoughtGiven");
   return status === "stopped" && reply.answer.empty ? t("thoughtStopped", { time }) : t("thought", { time });
 }
 
@@ -110,7 +110,7 @@ function Thought({ turn, reply }: { turn: Turn; reply: Reply }) {
   if (editing.value) return <ThoughtEditor turn={turn} reply={reply} onDone={() => (editing.value = false)} />;
   return (
     <div class="thought-frame">
-      <div class="thought" ref={box} tabIndex={0} role="region" aria-label={t("think")} onScroll={scrolled}>
+      <div class="thought" ref={box} tabIndex={0} role="group" aria-label={t("think")} onScroll={scrolled}>
         <Text turn={turn} part="thought" />
       </div>
       {!running(reply.status.value) && (
@@ -132,13 +132,13 @@ export function Ribbon({ turn }: { turn: Turn }) {
   if (reply.thought.empty && !waiting) return null;
   const open = isOpen(turn) && !reply.thought.empty;
   return (
-    <section class={`ribbon ${status}`} aria-label={t("think")}>
+    <div class={`ribbon ${status}`}>
       <div class="ribbon-line">
         <button
           type="button"
           class="ribbon-main"
           aria-expanded={open}
-          aria-label={`${open ? t("foldThought") : t("openThought")}: ${label(turn, reply)}`}
+          title={`${open ? t("foldThought") : t("openThought")} (t)`}
           disabled={reply.thought.empty}
           onClick={() => (openState(turn).value = !open)}
         >
@@ -168,6 +168,6 @@ export function Ribbon({ turn }: { turn: Turn }) {
         </p>
       )}
       {open && <Thought turn={turn} reply={reply} />}
-    </section>
+    </div>
   );
 }

@@ -31,15 +31,23 @@ export function openState(turn: Turn) {
 }
 export const isOpen = (turn: Turn) => openState(turn).value ?? settings.value.thought === "open";
 
+const wanted = new WeakMap<Turn, number>(); // places of thoughts that are being opened
+
 export function showThoughtAt(turn: Turn, position: number): void {
+  wanted.set(turn, position);
   openState(turn).value = true;
-  requestAnimationFrame(() =>
-    requestAnimationFrame(() => {
-      const element = thoughtViews.get(turn)?.reveal(position);
-      element?.classList.add("flash");
-      setTimeout(() => element?.classList.remove("flash"), 1600);
-    }),
-  );
+  if (thoughtViews.has(turn)) revealWanted(turn);
+}
+
+function revealWanted(turn: Turn): void {
+  requestAnimationFrame(() => {
+    const position = wanted.get(turn);
+    const element = position !== undefined && thoughtViews.get(turn)?.reveal(position);
+    wanted.delete(turn);
+    if (!element) return;
+    element.classList.add("flash");
+    setTimeout(() => element.classList.remove("flash"), 1600);
+  });
 }
 
 interface TextProps {
@@ -58,8 +66,11 @@ export function Text({ turn, part, links = NO_LINKS }: TextProps) {
   useEffect(() => {
     const scroller = part === "thought" ? host.current!.closest<HTMLElement>(".thought") : document.querySelector<HTMLElement>("main");
     view.current = new TextView(host.current!, doc, painter, scroller);
-    if (part === "thought") thoughtViews.set(turn, view.current);
-    return () => view.current?.dispose();
+    if (part === "thought") thoughtViews.set(turn, view.current), revealWanted(turn);
+    return () => {
+      view.current?.dispose();
+      if (part === "thought") thoughtViews.delete(turn);
+    };
   }, [doc]);
   useEffect(() => view.current?.setPainter(painter), [painter]);
   useSignalEffect(() => {

@@ -34,7 +34,7 @@ export function Alternatives({ turn, part, token }: AlternativesProps) {
             <button
               type="button"
               disabled={chosen}
-              aria-label={chosen ? `${visible(a.token)} (${t("chosen")})` : t("fork", { token: visible(a.token) })}
+              title={chosen ? t("chosen") : t("fork", { token: visible(a.token) })}
               onClick={() => forkAt(turn, part, token, a.token)}
             >
               <code>{visible(a.token)}</code>
@@ -62,7 +62,7 @@ export function TokenCard() {
   if (!at) return null;
   const left = Math.max(8, Math.min(at.x - 20, innerWidth - 280));
   const below = at.y < innerHeight - 260;
-  const place = below ? { left, top: at.y + 18 } : { left, bottom: innerHeight - at.y + 14 };
+  const place = below ? { left: `${left}px`, top: `${at.y + 18}px` } : { left: `${left}px`, bottom: `${innerHeight - at.y + 14}px` };
   return (
     <div class={at.pinned ? "token-card pinned" : "token-card"} role="dialog" aria-label={t("doubt")} style={place}>
       {at.token && <Alternatives turn={at.turn} part={at.part} token={at.token} />}
