@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/error.h"
 #include "base/strings.h"
 
 namespace jevons {
@@ -32,51 +33,69 @@ constexpr int kSpins = 2000;  // of about 25 ns: the 50 us in the header
 
 }  // namespace
 
+// The state of a job is one word, its ticket: the job's number above, the next chunk below. A chunk is claimed by
+// advancing the ticket, which fails if the job is no longer the current one; so a worker that the system woke too late
+// finds nothing to do and nobody waits for it. Only claimed chunks are waited for.
+//
+// A worker may read the fields of a job while the caller writes those of the next. It then cannot claim: the caller
+// closes the ticket (kClosed) before it writes, and who reads a new field also sees the closed ticket.
 struct Exec::Impl {
-  // A job is described by plain fields, published by `epoch` and finished when every worker has counted itself out.
-  alignas(64) std::atomic<uint64_t> epoch{0};
-  alignas(64) std::atomic<int64_t> next{0};
-  alignas(64) std::atomic<int> busy{0};
-  int64_t n = 0;
-  Call call = nullptr;
-  const void* context = nullptr;
+  static constexpr uint64_t kClosed = 0xFFFFFFFF;
+  static uint64_t job_of(uint64_t t) { return t >> 32; }
+
+  alignas(64) std::atomic<uint64_t> ticket{kClosed};
+  alignas(64) std::atomic<int64_t> done{0};  // chunks of the current job that are finished
+  alignas(64) std::atomic<int64_t> n{0};
+  std::atomic<Call> call{nullptr};
+  std::atomic<const void*> context{nullptr};
   std::atomic<bool> stop{false};
   std::atomic<int> sleepers{0};
   std::mutex mutex;
   std::condition_variable wake;
   std::vector<std::thread> workers;
 
-  void take_chunks() {
-    for (int64_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < n;) call(context, i);
+  void take_chunks(uint64_t job) {
+    int64_t finished = 0;
+    for (uint64_t t = ticket.load(std::memory_order_acquire);;) {
+      const Call body = call.load(std::memory_order_acquire);
+      const void* const argument = context.load(std::memory_order_acquire);
+      const int64_t chunk = static_cast<int64_t>(t & kClosed), count = n.load(std::memory_order_acquire);
+      if (job_of(t) != job || chunk >= count) break;
+      if (!ticket.compare_exchange_weak(t, t + 1, std::memory_order_acq_rel, std::memory_order_acquire)) continue;
+      body(argument, chunk);
+      ++finished;
+      t = ticket.load(std::memory_order_acquire);
+    }
+    if (finished > 0) done.fetch_add(finished, std::memory_order_release);
   }
 
   uint64_t wait_for_job(uint64_t seen) {
+    const auto news = [&] {
+      const uint64_t t = ticket.load(std::memory_order_seq_cst);  // pairs with run()
+      return job_of(t) != seen && (t & kClosed) != kClosed ? job_of(t) : seen;
+    };
     for (int spin = 0; spin < kSpins; ++spin) {
-      if (const uint64_t now = epoch.load(std::memory_order_acquire); now != seen) return now;
+      if (const uint64_t job = news(); job != seen) return job;
       relax();
     }
     std::unique_lock lock(mutex);
     sleepers.fetch_add(1);
-    wake.wait(lock, [&] { return epoch.load(std::memory_order_seq_cst) != seen; });  // pairs with publish()
+    wake.wait(lock, [&] { return stop.load() || news() != seen; });
     sleepers.fetch_sub(1);
-    return epoch.load(std::memory_order_acquire);
+    return news();
   }
 
   void work() {
-    for (uint64_t seen = 0;;) {
+    for (uint64_t seen = 0; !stop.load(std::memory_order_relaxed);) {
       seen = wait_for_job(seen);
-      if (stop.load(std::memory_order_relaxed)) return;
-      take_chunks();
-      busy.fetch_sub(1, std::memory_order_release);
+      take_chunks(seen);
     }
   }
 
-  void publish() {
-    epoch.fetch_add(1, std::memory_order_seq_cst);
-    if (sleepers.load(std::memory_order_seq_cst) > 0) {
-      std::lock_guard lock(mutex);
-      wake.notify_all();
-    }
+  void wake_sleepers() {
+    if (sleepers.load(std::memory_order_seq_cst) == 0) return;
+    std::lock_guard lock(mutex);
+    wake.notify_all();
   }
 };
 
@@ -85,23 +104,31 @@ Exec::Exec(int threads) : impl_(std::make_unique<Impl>()), threads_(std::max(1, 
 }
 
 Exec::~Exec() {
-  impl_->stop = true;
-  impl_->publish();
+  {
+    std::lock_guard lock(impl_->mutex);
+    impl_->stop = true;
+  }
+  impl_->wake.notify_all();
   for (std::thread& worker : impl_->workers) worker.join();
 }
 
 void Exec::run(int64_t n, Call call, const void* context) {
   Impl& impl = *impl_;
-  impl.n = n, impl.call = call, impl.context = context;
-  impl.next.store(0, std::memory_order_relaxed);
-  impl.busy.store(threads_ - 1, std::memory_order_relaxed);
-  impl.publish();
-  impl.take_chunks();
-  for (int spin = 0; impl.busy.load(std::memory_order_acquire) != 0; ++spin) {
-    if (spin < 20 * kSpins)
+  JEVONS_CHECK(n < static_cast<int64_t>(Impl::kClosed), "too many chunks");
+  const uint64_t job = (Impl::job_of(impl.ticket.load(std::memory_order_relaxed)) + 1) & Impl::kClosed;
+  impl.ticket.store(job << 32 | Impl::kClosed, std::memory_order_release);
+  impl.done.store(0, std::memory_order_relaxed);
+  impl.n.store(n, std::memory_order_release);
+  impl.call.store(call, std::memory_order_release);
+  impl.context.store(context, std::memory_order_release);
+  impl.ticket.store(job << 32, std::memory_order_seq_cst);
+  impl.wake_sleepers();
+  impl.take_chunks(job);
+  for (int spin = 0; impl.done.load(std::memory_order_acquire) != n; ++spin) {
+    if (spin < 4 * kSpins)
       relax();
     else
-      std::this_thread::yield();
+      std::this_thread::yield();  // a worker with a chunk was taken off its core
   }
 }
 

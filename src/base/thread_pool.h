@@ -1,5 +1,6 @@
-// Exec: the threads that one step of a model runs on. Work is handed out in chunks from one shared counter, so a thread
-// that the system takes away costs one chunk, not a stalled barrier.
+// Exec: the threads that one step of a model runs on. Work is handed out in chunks from one shared counter, and only
+// those who took a chunk are waited for: a thread that the system takes away costs one chunk, one that it does not wake
+// in time costs nothing.
 //
 // parallel_for(n, body): calls body(i) once for every i in [0, n), on all threads; returns when all are done. Bodies
 // must not throw and must not depend on which thread runs them; results then do not depend on the thread count. Idle

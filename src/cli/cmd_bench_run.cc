@@ -96,6 +96,7 @@ double median_ratio(const std::vector<double>& a, const std::vector<double>& b) 
 int run(const Options& o, const Common& common) {
   const std::filesystem::path path = resolve_model(o.model.model).value();
   ModelFlags flags = o.model;
+  flags.speculate = "off";  // the speed of steps is measured, not the luck of guesses
   if (flags.context == 0) flags.context = std::max(o.prompt, o.depth) + o.generate + 8;
   std::unique_ptr<Model> model = open_model(flags, common, Text::if_there);
   const MachineReport before = measure_machine(model->exec());

@@ -14,6 +14,10 @@ std::vector<Option> model_options(ModelFlags& f) {
            "auto: the fastest kernels; f32: float32 activations, dequantised weights; ref: float64 reference",
            {.choices = {"auto", "f32", "ref"}}},
           {"--cache-type", &f.cache, "type of cached keys and values", {.choices = {"f16", "bf16", "f32"}}},
+          {"--speculate",
+           &f.speculate,
+           "guess tokens from the text before and check several in one step; the answer stays the same",
+           {.choices = {"off", "auto", "always"}}},
           {"--mla", &f.mla, "evaluation of latent attention", {.choices = {"absorbed", "expanded"}}}};
 }
 
@@ -24,6 +28,9 @@ ModelOptions options_from(const ModelFlags& f, const Common& common) {
   options.exact = f.compute != "auto";
   options.ref = f.compute == "ref";
   options.expanded = f.mla == "expanded";
+  options.speculation = f.speculate == "off"      ? Speculation::off
+                        : f.speculate == "always" ? Speculation::always
+                                                  : Speculation::measured;
   options.cache_type = f.cache == "f32" || f.compute == "f32" ? DType::f32
                        : f.cache == "bf16"                    ? DType::bf16
                                                               : DType::f16;

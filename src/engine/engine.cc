@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "base/clock.h"
 #include "base/strings.h"
 
 namespace jevons {
@@ -30,14 +31,21 @@ struct Engine::Sequence {
   int64_t computed = 0;  // positions whose cache entries exist
   bool ended = false;
   bool started = false;
+  PromptLookup lookup{};
+  Acceptance acceptance{};
+  void push(int32_t token) {
+    tokens.push_back(token);
+    lookup.push(token);
+  }
   int64_t pending() const { return static_cast<int64_t>(tokens.size()) - computed; }
 };
 
-// Part of a sequence in one step: positions [computed, computed + count).
+// Part of a sequence in one step: positions [computed, computed + count), then guesses of what follows.
 struct Engine::Slice {
   Sequence* sequence;
   int64_t count;
   bool wants_logits;
+  std::vector<int32_t> drafts{};
 };
 
 Engine::Engine(const Decoder& model, Exec& exec, EngineOptions options)
@@ -59,7 +67,7 @@ Result<int64_t> Engine::submit(Request request) {
   JEVONS_TRY_STATUS(check_ids(request.prompt, model_.config()));
   Sampler sampler(request.sampling, request.prompt);
   auto s = std::make_unique<Sequence>(Sequence{next_id_++, std::move(request), std::move(sampler), {}, {}});
-  s->tokens = s->request.prompt;
+  for (int32_t id : s->request.prompt) s->push(id);
   sequences_.push_back(std::move(s));
   return sequences_.back()->id;
 }
@@ -133,7 +141,36 @@ std::vector<Engine::Slice> Engine::plan(int64_t prompt_tokens) {
   int64_t tokens = 0;
   for (const Slice& slice : slices) tokens += slice.count;
   last_step_.prompt_tokens = tokens - std::min(tokens, last_step_.running);
+  draft(slices);
   return slices;
+}
+
+// Adds guesses where they pay: only to steps that read no prompt, which are bound by the reading of the weights.
+void Engine::draft(std::vector<Slice>& slices) {
+  if (options_.speculation == Speculation::off || last_step_.prompt_tokens > 0) return;
+  int64_t rows = static_cast<int64_t>(slices.size());
+  for (Slice& slice : slices) {
+    Sequence& s = *slice.sequence;
+    // At least one more token is drawn after the last right guess, and it must fit.
+    const int64_t room = options_.context - static_cast<int64_t>(s.tokens.size()) - 1;
+    std::vector<int32_t> drafts = s.lookup.draft(std::min({kMostDrafts, room, options_.step_tokens - rows}));
+    if (drafts.empty()) continue;
+    if (options_.speculation == Speculation::measured)
+      drafts.resize(static_cast<size_t>(
+          worthwhile_drafts(costs_, s.acceptance.rate(), rows, static_cast<int64_t>(drafts.size()))));
+    if (drafts.empty()) s.acceptance.skipped();
+    // Pages for guesses are taken only where they are free.
+    while (!drafts.empty() &&
+           static_cast<int64_t>(s.pages.size()) < pages_for(s.computed + 1 + static_cast<int64_t>(drafts.size()))) {
+      const auto page = pages_.take();
+      if (page)
+        s.pages.push_back(*page);
+      else
+        drafts.pop_back();
+    }
+    rows += static_cast<int64_t>(drafts.size());
+    slice.drafts = std::move(drafts);
+  }
 }
 
 Ctx Engine::context(const BatchView& batch) {
@@ -150,28 +187,55 @@ void Engine::forward(const std::vector<Slice>& slices) {
       position.push_back(static_cast<int32_t>(s.computed + i));
       sequence.push_back(static_cast<int32_t>(pages.size()));
     }
-    pages.push_back(s.pages.data());
     if (slice.wants_logits) rows.push_back(static_cast<int32_t>(ids.size()) - 1);
+    for (int32_t id : slice.drafts) {
+      rows.push_back(static_cast<int32_t>(ids.size()));
+      ids.push_back(id);
+      position.push_back(position.back() + 1);
+      sequence.push_back(static_cast<int32_t>(pages.size()));
+    }
+    pages.push_back(s.pages.data());
   }
+  const double start = now_seconds();
   arena_.reset();
   Ctx c = context({static_cast<int64_t>(ids.size()), position.data(), sequence.data(), pages.data()});
   const Tensor hidden = model_.hidden(c, ids);
   Tensor logits;
   if (!rows.empty()) logits = model_.logits(c, hidden, rows);
 
+  if (last_step_.prompt_tokens == 0) costs_.measured(static_cast<int64_t>(ids.size()), now_seconds() - start);
+
   int64_t row = 0;
   for (const Slice& slice : slices) {
     Sequence& s = *slice.sequence;
     const int64_t before = s.computed / kPageTokens;
     s.computed += slice.count;
-    if (options_.share_prefixes)
-      for (int64_t p = before; p < s.computed / kPageTokens; ++p)
-        pages_.publish(std::span(s.tokens).first(static_cast<size_t>((p + 1) * kPageTokens)),
-                       s.pages[static_cast<size_t>(p)]);
     if (s.request.on_prefill && s.computed <= static_cast<int64_t>(s.request.prompt.size()))
       s.request.on_prefill(s.computed, static_cast<int64_t>(s.request.prompt.size()));
-    if (!slice.wants_logits) continue;
-    const Tensor own = logits.rows(row++, 1);
+    if (slice.wants_logits) {
+      const int64_t count = 1 + static_cast<int64_t>(slice.drafts.size());
+      accept_all(slice, logits.rows(row, count));
+      row += count;
+    }
+    publish(s, before);
+  }
+}
+
+void Engine::publish(Sequence& s, int64_t before) {
+  if (!options_.share_prefixes) return;
+  for (int64_t p = before; p < s.computed / kPageTokens; ++p)
+    pages_.publish(std::span(s.tokens).first(static_cast<size_t>((p + 1) * kPageTokens)),
+                   s.pages[static_cast<size_t>(p)]);
+}
+
+// Draws from row after row while the guess that a row was computed with is what was drawn.
+void Engine::accept_all(const Slice& slice, const Tensor& logits) {
+  Sequence& s = *slice.sequence;
+  const int64_t drafted = static_cast<int64_t>(slice.drafts.size());
+  int64_t right = 0;
+  for (int64_t i = 0; i <= drafted; ++i) {
+    const Tensor own = logits.rows(i, 1);
+    const size_t size = s.tokens.size();
     if (own.dtype() == DType::f32) {
       accept(s, own.as<float>());
     } else {
@@ -179,7 +243,12 @@ void Engine::forward(const std::vector<Slice>& slices) {
       std::vector<float> narrow(wide.begin(), wide.end());
       accept(s, narrow);
     }
+    if (i == drafted || s.tokens[size] != slice.drafts[static_cast<size_t>(i)]) break;
+    ++s.computed, ++right;
+    if (s.ended || s.tokens.size() != size + 1) break;
   }
+  if (drafted > 0) s.acceptance.checked(drafted, right);
+  guesses_.drafted += drafted, guesses_.accepted += right;
 }
 
 void Engine::accept(Sequence& s, std::span<float> logits) {
@@ -187,7 +256,7 @@ void Engine::accept(Sequence& s, std::span<float> logits) {
   std::vector<int32_t> queue{s.sampler.draw(logits, static_cast<int64_t>(s.tokens.size()))};
   for (size_t i = 0; i < queue.size() && !s.ended; ++i) {
     const int32_t token = queue[i];
-    s.tokens.push_back(token);
+    s.push(token);
     s.sampler.accept(token);
     Verdict verdict = s.request.on_token(token, i == 0);
     queue.insert(queue.end(), verdict.force.begin(), verdict.force.end());

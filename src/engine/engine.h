@@ -1,5 +1,6 @@
 // Engine: runs several sequences on one model. A step is one ragged batch: one token of every running sequence, and as
-// much of the waiting prompts as the step's budget allows. One thread calls it; nothing here waits or looks at a clock.
+// much of the waiting prompts as the step's budget allows. One thread calls it. Only the number of guessed tokens a
+// step (engine/speculation.h) depends on a clock, and no text depends on it.
 //
 // A sequence's tokens depend on its own request only, bit for bit: not on what runs beside it, on how its prompt was
 // cut into steps, on shared prefixes or on preemption (a sequence that must give its pages away is computed again
@@ -14,6 +15,7 @@
 #include "engine/kv_pages.h"
 #include "engine/kv_store.h"
 #include "engine/sampler.h"
+#include "engine/speculation.h"
 #include "models/decoder.h"
 
 namespace jevons {
@@ -25,6 +27,7 @@ struct EngineOptions {
   DType cache_type = DType::f16;
   bool exact = false;  // f32 activations and dequantised weights
   bool share_prefixes = true;
+  Speculation speculation = Speculation::measured;
   DeviceKind device = DeviceKind::cpu;
 };
 
@@ -64,6 +67,11 @@ class Engine {
     int64_t running = 0, prompt_tokens = 0;
   };
   StepSize last_step() const { return last_step_; }
+  // Guessed tokens since the start, and those that came true.
+  struct Guesses {
+    int64_t drafted = 0, accepted = 0;
+  };
+  Guesses guesses() const { return guesses_; }
   bool runs(int64_t id) const;
   int64_t sequences() const { return static_cast<int64_t>(sequences_.size()); }
   int64_t arena_peak() const { return arena_.peak(); }
@@ -84,6 +92,9 @@ class Engine {
   void preempt_youngest(const Sequence& keep);
   void end(int64_t id);
   void forward(const std::vector<Slice>& slices);
+  void draft(std::vector<Slice>& slices);
+  void publish(Sequence& s, int64_t before);
+  void accept_all(const Slice& slice, const Tensor& logits);
   void accept(Sequence& s, std::span<float> logits);
   Ctx context(const BatchView& batch);
 
@@ -96,6 +107,8 @@ class Engine {
   std::vector<std::unique_ptr<Sequence>> sequences_;  // in order of arrival
   int64_t next_id_ = 1;
   StepSize last_step_;
+  Guesses guesses_;
+  StepCosts costs_;
 };
 
 }  // namespace jevons

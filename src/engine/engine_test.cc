@@ -155,6 +155,44 @@ TEST_P(EngineProperty, SharedPrefixesChangeNothingAndAreCounted) {
   EXPECT_EQ(cached, 192);  // three whole pages of 64
 }
 
+// Text that repeats itself has guesses that come true; at temperature 1 there are many that do not.
+TEST_P(EngineProperty, SpeculationChangesNothing) {
+  std::vector<int32_t> prompt = some_tokens(30, 5);
+  for (int i = 0; i < 3; ++i) prompt.insert(prompt.end(), prompt.begin(), prompt.begin() + 30);
+  EngineOptions options = options_for(exact_);
+  std::vector<std::vector<std::vector<int32_t>>> texts;
+  for (const Speculation speculation : {Speculation::off, Speculation::always, Speculation::measured}) {
+    options.speculation = speculation;
+    Engine engine(model_.decoder, model_.exec, options);
+    std::vector<std::vector<int32_t>> out(6);
+    for (size_t i = 0; i < out.size(); ++i) {
+      Sampling sampling;
+      sampling.temperature = i < 3 ? 0 : 1;
+      sampling.repetition_penalty = i == 2 ? 1.2 : 1;
+      if (i == 1) sampling.logit_bias[7] = 100;  // repeats itself for certain
+      sampling.seed = i;
+      std::vector<int32_t> own = prompt;
+      own.resize(60 + 10 * i);
+      const auto on_token = [&out, i](int32_t token, bool drawn) {
+        out[i].push_back(token);
+        Verdict verdict{out[i].size() >= 100 + i, {}};
+        if (drawn && out[i].size() % 40 == 7) verdict.force = {1, 2, 3, 4};
+        return verdict;
+      };
+      (void)engine.submit({own, sampling, on_token}).value();
+    }
+    while (engine.step()) {
+    }
+    if (speculation == Speculation::always) {
+      EXPECT_GT(engine.guesses().accepted, 0);
+      EXPECT_GT(engine.guesses().drafted, engine.guesses().accepted);
+    }
+    texts.push_back(std::move(out));
+  }
+  EXPECT_EQ(texts[1], texts[0]);
+  EXPECT_EQ(texts[2], texts[0]);
+}
+
 INSTANTIATE_TEST_SUITE_P(All, EngineProperty,
                          testing::Combine(testing::Values("models/llama", "models/qwen3_moe", "models/deepseek_v3",
                                                           "models/deepseek_v2_lite", "gguf/llama_mixed.gguf"),

@@ -21,7 +21,7 @@ int64_t step_bytes(const Config& c, int64_t tokens, int64_t unit) {
   const int64_t experts =
       c.n_routed_experts > 0 ? (c.num_experts_per_tok + 1) * (2 * c.moe_intermediate_size + c.hidden_size) : 0;
   return unit * tokens * (6 * c.hidden_size + attention + std::max(2 * c.intermediate_size, experts)) +
-         unit * c.vocab_size;
+         unit * c.vocab_size * (1 + kMostDrafts);
 }
 
 }  // namespace
@@ -91,6 +91,7 @@ Result<std::unique_ptr<Model>> Model::load(const std::filesystem::path& path, co
   engine.cache_tokens = context * planned.cache_contexts;
   engine.cache_type = options.cache_type;
   engine.exact = options.exact;
+  engine.speculation = options.speculation;
   engine.device = load.device;
   model->engine_ = std::make_unique<Engine>(*model->decoder_, model->exec_, engine);
   return model;

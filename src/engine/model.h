@@ -22,6 +22,7 @@ struct ModelOptions {
   bool ref = false;  // the float64 reference back end
   bool expanded = false;
   DType cache_type = DType::f16;
+  Speculation speculation = Speculation::measured;
   int64_t cache_contexts = 1;  // the cache holds so many whole contexts at most, fewer where memory is short
   Text text = Text::needed;
 };
