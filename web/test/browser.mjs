@@ -1,6 +1,7 @@
 // The chat page in a real Chromium: flows, accessibility, what leaves the origin, long thoughts.
 //   node test/browser.mjs                        all flows, against the mock server
 //   node test/browser.mjs --server URL           the flows that fit any model, against a running `jevons serve`
+//   ... --dist                                   there, but with the page of dist/ instead of the one in the program
 //   node test/browser.mjs --only NAME            one flow;  --shots DIR: keeps screenshots
 // Needs Chromium (CHROMIUM=path, else /usr/bin/chromium); without one says so and passes.
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
@@ -21,12 +22,20 @@ const server = option("--server");
 const axeSource = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
 
+const mockPage = server ? await startMock() : null;
+async function fromDist(route) {
+  const response = await fetch(mockPage.url + new URL(route.request().url()).pathname);
+  const headers = Object.fromEntries([...response.headers].filter(([name]) => /^content-(type|security)/.test(name)));
+  await route.fulfill({ status: response.status, headers, body: Buffer.from(await response.arrayBuffer()) });
+}
+
 /** What a flow gets: a page on a fresh server, and things to find out about it. */
 async function open({ mock = {}, window = { width: 1280, height: 800 }, context = {}, hash = "", expected = /^$/ } = {}) {
   const backend = server ? { url: server, seen: [], close() {} } : await startMock({ delay: 3, ...mock });
   const browserContext = await browser.newContext({ viewport: window, ...context });
   const page = await browserContext.newPage();
   page.setDefaultTimeout(server ? 180_000 : 20_000);
+  if (server && process.argv.includes("--dist")) await page.route(/\/(assets\/.*)?$/, fromDist);
   const foreign = [];
   const errors = [];
   page.on("request", (r) => {
@@ -92,5 +101,6 @@ for (const [name, flow] of Object.entries(server ? realFlows : flows)) {
   }
 }
 await browser.close();
+mockPage?.close();
 console.log(failed ? `${failed} flows failed` : "all flows passed");
 process.exit(failed ? 1 : 0);

@@ -396,7 +396,7 @@ export const realFlows = {
     const t = await open();
     await t.page.waitForSelector(".dot");
     await t.axe("empty");
-    await t.ask("Say hello in one short sentence.");
+    await t.ask(`Here is a list of words: ${"apple, river, stone, cloud, ".repeat(12)}and that is all. Say hello in one short sentence.`);
     await t.done();
     t.check((await t.page.locator(".trouble").count()) === 0, "no error");
     const answer = await text(t.page, ".answer-text");

@@ -51,7 +51,7 @@ export const postKey = (key: string) => request("/session", "POST", { key });
 export interface CompletionRequest {
   model: string;
   messages: WireMessage[];
-  thinking: { type: "enabled" | "disabled" };
+  thinking?: { type: "enabled" | "disabled" };
   thinking_budget?: number;
   max_tokens?: number;
   temperature?: number;
@@ -79,7 +79,7 @@ export const applyTemplate = (model: string, messages: WireMessage[], thinking: 
   json<{ prompt: string; tokens?: number[] }>("/apply-template", "POST", {
     model,
     messages,
-    thinking: { type: thinking ? "enabled" : "disabled" },
+    ...(thinking && { thinking: { type: "enabled" } }),
   });
 export const detokenize = async (model: string, tokens: number[]) => {
   const body = await json<{ content?: string; text?: string }>("/detokenize", "POST", { model, tokens });

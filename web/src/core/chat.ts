@@ -89,6 +89,7 @@ function generate(chat: Conversation, question: Turn, saved: Promise<void> = Pro
       left.delete(turn);
       active.value = left;
       reply.touch();
+      if (chosen?.status !== "loaded") void refreshModels();
     });
   return turn;
 }
@@ -106,7 +107,7 @@ async function run(chat: Conversation, turn: Turn, reply: Reply, question: Turn,
       {
         model: turn.model,
         messages,
-        thinking: { type: think || start.thought ? "enabled" : "disabled" },
+        thinking: model.value?.thinks === false ? undefined : { type: think || start.thought ? "enabled" : "disabled" },
         thinking_budget: think ? (s.budget ?? undefined) : undefined,
         max_tokens: s.maxTokens ?? undefined,
         temperature: s.temperature ?? undefined,
