@@ -97,18 +97,33 @@ ExprId Exprs::graph(int32_t nodes, std::vector<GraphEdge> edges) {
   return push({.kind = Kind::graph, .nodes = nodes, .edges = std::move(edges)});
 }
 
+// Deterministic: sequences with the same first bytes share states, and all end in one.
 ExprId Exprs::chars(const CharSet& set) {
   std::vector<std::pair<std::string, std::string>> sequences;
   for (const auto& r : set.ranges()) utf8_ranges(r.lo, r.hi, sequences);
-  budget_.steps(sequences.size());
-  std::vector<ExprId> options;
+  if (sequences.empty()) return never();
+  auto nfa = std::make_shared<Nfa>();
+  nfa->states.resize(2);
+  nfa->states[1].final = true;
   for (const auto& [lo, hi] : sequences) {
-    std::vector<ExprId> parts;
-    for (size_t i = 0; i < lo.size(); ++i)
-      parts.push_back(bytes(static_cast<uint8_t>(lo[i]), static_cast<uint8_t>(hi[i])));
-    options.push_back(sequence(std::move(parts)));
+    budget_.steps(lo.size());
+    int32_t at = 0;
+    for (size_t i = 0; i < lo.size(); ++i) {
+      const auto a = static_cast<uint8_t>(lo[i]), b = static_cast<uint8_t>(hi[i]);
+      const auto& edges = nfa->states[at].edges;
+      if (i + 1 == lo.size()) {
+        nfa->edge(at, 1, a, b);
+      } else if (!edges.empty() && edges.back().lo == a && edges.back().hi == b && edges.back().to != 1) {
+        at = edges.back().to;
+      } else {
+        const auto next = static_cast<int32_t>(nfa->states.size());
+        nfa->states.emplace_back();
+        nfa->edge(at, next, a, b);
+        at = next;
+      }
+    }
   }
-  return choice(std::move(options));
+  return automaton(std::move(nfa));
 }
 
 RuleId Exprs::declare(std::string name) {

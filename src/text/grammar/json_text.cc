@@ -76,9 +76,38 @@ ExprId any_number(Exprs& x) {
                      x.optional(x.sequence({x.choice({x.literal("e"), x.literal("E")}), sign, digits}))});
 }
 
+// Eight states per character: before it, and behind the first bytes that restrict the next (RFC 3629).
 Nfa length_dfa(int64_t min, int64_t max, Budget& budget) {
-  Exprs exprs(budget);
-  return exprs.to_dfa(exprs.repeat(exprs.chars(CharSet{}.complement()), min, max), size_t{1} << 16);
+  Nfa dfa;
+  const int64_t last = max < 0 ? min : max;  // with max < 0, the last position goes back to itself
+  if (max >= 0 && max < min) return dfa.add(budget), dfa;
+  budget.states(static_cast<size_t>(last + 1) * 8);
+  budget.steps(static_cast<size_t>(last + 1) * 16);
+  dfa.states.resize(static_cast<size_t>(last + 1) * 8);
+  for (int64_t i = 0; i <= last; ++i) {
+    const auto at = static_cast<int32_t>(8 * i);
+    dfa.states[at].final = i >= min;
+    if (i == last && max >= 0) break;
+    const int32_t next = i == last ? at : at + 8;
+    enum { one = 1, two, three, e0, ed, f0, f4 };  // continuation bytes to come, or the first byte
+    dfa.edge(at, next, 0, 0x7f);
+    dfa.edge(at, at + one, 0xc2, 0xdf);
+    dfa.edge(at, at + e0, 0xe0, 0xe0);
+    dfa.edge(at, at + two, 0xe1, 0xec);
+    dfa.edge(at, at + ed, 0xed, 0xed);
+    dfa.edge(at, at + two, 0xee, 0xef);
+    dfa.edge(at, at + f0, 0xf0, 0xf0);
+    dfa.edge(at, at + three, 0xf1, 0xf3);
+    dfa.edge(at, at + f4, 0xf4, 0xf4);
+    dfa.edge(at + one, next, 0x80, 0xbf);
+    dfa.edge(at + two, at + one, 0x80, 0xbf);
+    dfa.edge(at + three, at + two, 0x80, 0xbf);
+    dfa.edge(at + e0, at + one, 0xa0, 0xbf);
+    dfa.edge(at + ed, at + one, 0x80, 0x9f);
+    dfa.edge(at + f0, at + two, 0x90, 0xbf);
+    dfa.edge(at + f4, at + two, 0x80, 0x8f);
+  }
+  return dfa;
 }
 
 Nfa texts_dfa(const std::vector<std::string>& texts, Budget& budget) {
