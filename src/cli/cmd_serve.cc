@@ -14,7 +14,8 @@ namespace {
 struct Options {
   std::vector<std::string> models;
   ModelFlags model;
-  std::string host = "127.0.0.1";
+  std::string host = "127.0.0.1", api_key;
+  std::vector<std::string> allowed_hosts;
   int port = 8080;
   int slots = 16, queue = 64, cache_contexts = 4;
   double memory_limit = 0, keep_alive = 0;
@@ -42,9 +43,6 @@ std::vector<ServedModel> served_models(const std::vector<std::string>& names) {
 }
 
 int run(const Options& o, const Common& common) {
-  if (o.host != "127.0.0.1" && o.host != "localhost" && o.host != "::1")
-    throw Error(Code::usage,
-                cat("--host ", o.host, ": only this machine itself is served (127.0.0.1, localhost, ::1)"));
   ServerOptions options;
   options.service.models = served_models(o.models);
   options.service.model = options_from(o.model, common);
@@ -54,13 +52,19 @@ int run(const Options& o, const Common& common) {
   options.service.queue = o.queue;
   options.service.keep_alive = o.keep_alive;
   options.http.host = o.host;
+  options.guard.allowed_hosts = o.allowed_hosts;
+  options.guard.api_key = o.api_key;
+  if (o.api_key.empty() && !is_loopback(o.host)) options.guard.api_key = generate_key();
+  const std::string key = options.guard.api_key;
   options.http.port = o.port;
   std::unique_ptr<Server> server = Server::create(std::move(options)).value();
   const std::string url = cat("http://", o.host, ":", server->port());
+  const std::string page = key.empty() ? url : cat(url, "/#k=", key);
   if (common.json)
-    print_json(Json::Object{{"url", url}, {"port", server->port()}});
+    print_json(Json::Object{{"url", url}, {"page", page}, {"port", server->port()}});
   else
-    print(cat("Jevons is at ", url, "  (OpenAI: ", url, "/v1, DeepSeek: ", url, ")\nCtrl-C ends it.\n"));
+    print(cat("Chat page   ", page, "\nAPIs        ", url, "/v1 (OpenAI), ", url, " (DeepSeek, Anthropic, Ollama)\n",
+              key.empty() ? "" : cat("Key         ", key, "\n"), "Ctrl-C ends it.\n"));
   std::fflush(stdout);
   server->run();
   return 0;
@@ -73,7 +77,9 @@ Command serve_command() {
   std::vector<Option> options = {
       {"MODEL", &o->models,
        "names, folders or files; the first is the default. Without: the default model and the store"},
-      {"--host", &o->host, "address to listen at"},
+      {"--host", &o->host, "address to listen at; one that others reach needs a key"},
+      {"--api-key", &o->api_key, "key that every request must bring; made and shown for addresses that others reach"},
+      {"--allow-host", &o->allowed_hosts, "another name under which this server is reached; may be repeated"},
       {"--port", &o->port, "port; 0: any free one", {.min = 0, .max = 65535}},
       {"--slots", &o->slots, "answers of a model that are made at once", {.min = 1, .max = 256}},
       {"--queue", &o->queue, "requests that may wait; more are refused with 429", {.min = 1}},

@@ -5,11 +5,13 @@
 
 #include "base/interrupt.h"
 #include "base/progress.h"
+#include "serve/web/web_files.h"
 #include "serve/web/web_routes.h"
 
 namespace jevons {
 
-Server::Server(ServerOptions options) : options_(std::move(options)), service_(options_.service), api_(service_) {
+Server::Server(ServerOptions options, Guard guard)
+    : options_(std::move(options)), guard_(std::move(guard)), service_(options_.service), api_(service_) {
   api_.started = static_cast<double>(std::time(nullptr));
   add_web_routes(router_);
   add_chat_routes(router_, api_);
@@ -19,10 +21,26 @@ Server::Server(ServerOptions options) : options_(std::move(options)), service_(o
   add_model_routes(router_, api_);
   add_text_routes(router_, api_);
   add_status_routes(router_, api_);
+  router_.add({"POST", "/session", "the key of the page, for a cookie that stands for it",
+               [this](const HttpRequest&, const PathParts&, const Reply& reply) {
+                 HttpHeaders headers;
+                 if (const std::string cookie = guard_.set_cookie(); !cookie.empty())
+                   headers.push_back({"set-cookie", cookie});
+                 reply.send(204, std::move(headers), {});
+               }});
 }
 
 Result<std::unique_ptr<Server>> Server::create(ServerOptions options) {
-  std::unique_ptr<Server> server(new Server(std::move(options)));
+  options.guard.host = options.http.host;
+  options.guard.open = [](const HttpRequest& request) {
+    return request.path == "/health" || find_web_file(request.path) != nullptr;
+  };
+  for (const auto& header : security_headers()) options.http.headers.push_back(header);
+  JEVONS_TRY(Guard guard, Guard::make(options.guard));
+  std::unique_ptr<Server> server(new Server(std::move(options), std::move(guard)));
+  server->options_.http.admit = [s = server.get()](const HttpRequest& request) {
+    return s->guard_.check(request, s->http_->port());
+  };
   JEVONS_TRY(server->http_,
              HttpServer::listen(server->options_.http, [s = server.get()](const HttpRequest& request, Reply reply) {
                s->router_.handle(request, reply);

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "serve/api/routes.h"
+#include "serve/guard.h"
 #include "serve/http/http.h"
 
 namespace jevons {
@@ -11,6 +12,7 @@ namespace jevons {
 struct ServerOptions {
   ServiceOptions service;
   HttpOptions http;
+  GuardOptions guard;         // its host is the one listened at
   double drain_seconds = 20;  // that running answers may take after a signal
 };
 
@@ -24,8 +26,9 @@ class Server {
   const Router& router() const { return router_; }
 
  private:
-  explicit Server(ServerOptions options);
+  Server(ServerOptions options, Guard guard);
   ServerOptions options_;
+  Guard guard_;
   Service service_;
   Api api_;
   Router router_;
