@@ -94,8 +94,7 @@ Command serve_command() {
           .summary = "the chat page and the OpenAI, DeepSeek and Anthropic APIs on this machine",
           .options = std::move(options),
           .examples = {"jevons serve", "jevons serve --port 9000 ./DeepSeek-R1-Distill-Qwen-1.5B",
-                       "curl http://127.0.0.1:8080/v1/chat/completions -d "
-                       "'{\"messages\":[{\"role\":\"user\",\"content\":\"Hello\"}]}'"},
+                       "jevons serve --host 0.0.0.0 --api-key CHOOSE-A-LONG-ONE"},
           .run = [o](const Common& common) { return run(*o, common); }};
 }
 
