@@ -13,8 +13,9 @@ export class Alignment {
     let p = /^\s*(?:`{3}|~{3})/.test(source) ? source.indexOf("\n") + 1 : 0; // the info line of a fence is not shown
     for (let node = walker.nextNode() as Text | null; node; node = walker.nextNode() as Text | null) {
       if (node.parentElement?.closest("[data-ui]")) continue; // buttons and labels of the page itself
-      const places = new Uint32Array(node.data.length);
-      for (let i = 0; i < node.data.length; i++) {
+      const places = new Uint32Array(node.data.length).fill(start + p);
+      const between = node.data.includes("\n") && node.data.trim() === "" && !node.parentElement?.closest("pre");
+      for (let i = 0; i < node.data.length && !between; i++) {
         const found = source.slice(p, p + AHEAD).indexOf(node.data[i]!);
         if (found >= 0) p += found;
         places[i] = start + Math.min(p, source.length);

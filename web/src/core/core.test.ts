@@ -107,6 +107,9 @@ describe("links", () => {
       ["Rayleigh", 37, "Rayleigh"],
     ]);
   });
+  it("take numbers without the comma behind them", () => {
+    expect(linkAnswer("2, 3,000, 1.5.", "2 and 3,000 and 1.5").map((l) => l.text)).toEqual(["2", "3,000", "1.5"]);
+  });
   it("flag an answer that differs from the thought's result", () => {
     expect(lastResult("so 6 * 7 = 42. The answer is 42.")).toBe("42");
     expect(mismatch("It is 41.", "... the answer is 42.")).toBe("42");
@@ -148,6 +151,14 @@ describe("Alignment", () => {
     }
     const node = alignment.nodes.find((n) => n.data === "bold")!;
     expect(alignment.sourceAt(node, 0)).toBe(100 + source.indexOf("bold"));
+  });
+  it("is not led astray by the line ends between list items", () => {
+    const source = "1. Red\n2. Blue\n3. Green\n";
+    const root = document.createElement("div");
+    root.append(renderMarkdown(source));
+    const alignment = new Alignment(root, source, 0);
+    for (const word of ["Red", "Blue", "Green"])
+      expect(alignment.ranges(source.indexOf(word), source.indexOf(word) + word.length).map(String).join("")).toBe(word);
   });
   it("skips what a fence does not show", () => {
     const source = "```python\nprimes\n```\n";

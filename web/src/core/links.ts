@@ -7,7 +7,7 @@ export interface Link {
   thought: number; // position in the thought
 }
 
-const WORDS = /`([^`\n]{2,60})`|(?<![\w.])-?\d[\d,]*(?:\.\d+)?(?![\w])|\b[A-Z][a-zA-Z]{3,}\b/g;
+const WORDS = /`([^`\n]{2,60})`|(?<![\w.])-?\d+(?:,\d{3})*(?:\.\d+)?(?![\w])|\b[A-Z][a-zA-Z]{3,}\b/g;
 const MOST = 200;
 
 function find(thought: string, word: string): number {
@@ -41,7 +41,7 @@ const number = (text: string) => text.replaceAll(",", "");
 /** The number that a thought ends on ("... = 42", "the answer is 42"), if it names one near its end. */
 export function lastResult(thought: string): string | null {
   const tail = thought.slice(-400);
-  const results = [...tail.matchAll(/(?:=|\bis|\bequals|答案是|等于)\s*\**\$?\\?(?:boxed\{)?(-?\d[\d,]*(?:\.\d+)?)/gi)];
+  const results = [...tail.matchAll(/(?:=|\bis|\bequals|答案是|等于)\s*\**\$?\\?(?:boxed\{)?(-?\d+(?:,\d{3})*(?:\.\d+)?)/gi)];
   return results.at(-1)?.[1] ?? null;
 }
 
@@ -49,7 +49,7 @@ export function lastResult(thought: string): string | null {
 export function mismatch(answer: string, thought: string): string | null {
   const result = lastResult(thought);
   if (result === null) return null;
-  const numbers = [...answer.matchAll(/-?\d[\d,]*(?:\.\d+)?/g)].map((m) => number(m[0]));
+  const numbers = [...answer.matchAll(/-?\d+(?:,\d{3})*(?:\.\d+)?/g)].map((m) => number(m[0]));
   if (!numbers.length) return null;
   return numbers.some((n) => n === number(result) || Number(n) === Number(number(result))) ? null : result;
 }
@@ -59,7 +59,7 @@ export function essence(answer: string): string {
   const boxed = /\\boxed\{([^{}]+)\}/.exec(answer);
   if (boxed) return boxed[1]!.trim().toLowerCase();
   const text = answer.replace(/[*_`#$]/g, "").trim();
-  const numbers = [...text.matchAll(/-?\d[\d,]*(?:\.\d+)?/g)];
+  const numbers = [...text.matchAll(/-?\d+(?:,\d{3})*(?:\.\d+)?/g)];
   if (numbers.length) return number(numbers.at(-1)![0]);
   return text.toLowerCase().replace(/[\s.!?。！？]+/g, " ").trim().slice(0, 80);
 }
