@@ -89,9 +89,9 @@ export function startMock({ port = 0, key = null, history = true, delay = 12 } =
       return refuse(400, "the body is not JSON");
     }
     if (url.pathname === "/session") {
-      if (body.key !== key) return refuse(401, "wrong key");
-      response.writeHead(200, { "set-cookie": `session=${key}; HttpOnly; SameSite=Strict; Path=/`, "content-type": "application/json" });
-      return response.end("{}");
+      if (request.headers.authorization !== `Bearer ${key}`) return refuse(401, "wrong key");
+      response.writeHead(204, { "set-cookie": `session=${key}; HttpOnly; SameSite=Strict; Path=/` });
+      return response.end();
     }
     if (key && request.headers.cookie !== `session=${key}`) return refuse(401, "a key is needed");
     if (url.pathname === "/v1/models") return send(200, { object: "list", data: MODELS });

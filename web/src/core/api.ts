@@ -43,10 +43,14 @@ export async function openSession(): Promise<void> {
   const key = new URLSearchParams(location.hash.slice(1)).get("k");
   if (key === null) return;
   history.replaceState(null, "", location.pathname + location.search);
-  await request("/session", "POST", { key });
+  await postKey(key);
 }
 
-export const postKey = (key: string) => request("/session", "POST", { key });
+/** The key is shown once, as a bearer token; from then on the cookie that comes back stands for it. */
+export async function postKey(key: string): Promise<void> {
+  const response = await fetch("/session", { method: "POST", headers: { authorization: `Bearer ${key}` }, credentials: "same-origin" });
+  if (!response.ok) throw await failure(response);
+}
 
 export interface CompletionRequest {
   model: string;
