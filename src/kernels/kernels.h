@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/thread_pool.h"
+#include "kernels/grad_kernels.h"
 #include "tensor/tensor.h"
 #include "tensor/weight.h"
 
@@ -158,7 +159,8 @@ struct AttendArgs {
   K(route, RouteArgs)            \
   K(experts, ExpertsArgs)        \
   K(kv_store, KvStoreArgs)       \
-  K(attend, AttendArgs)
+  K(attend, AttendArgs)          \
+  JEVONS_GRAD_KERNELS(K)
 
 // The table of one device.
 struct Kernels {

@@ -121,6 +121,10 @@ Tensor Decoder::hidden(Ctx& c, std::span<const int32_t> ids) const {
                           c.alloc(h.shape())};  // the stream moves between two buffers; a layer's scratch is given back
   int64_t l = 0;
   for (const DecoderLayer& layer : layers_) {
+    if (c.tape) {  // which keeps what it needs
+      h = layer(c, l++, h, table, rotary_);
+      continue;
+    }
     const auto mark = c.env.arena.mark();
     const Tensor next = layer(c, l++, h, table, rotary_);
     const Tensor& to = keep[l % 2];
@@ -136,6 +140,11 @@ Tensor Decoder::hidden(Ctx& c, std::span<const int32_t> ids) const {
 Tensor Decoder::logits(Ctx& c, const Tensor& hidden, std::span<const int32_t> rows) const {
   const bool all = static_cast<int64_t>(rows.size()) == hidden.shape()[0];
   return linear(c, all ? hidden : take_rows(c, hidden, rows), head_);
+}
+
+std::vector<double> Decoder::loss(Ctx& c, const Tensor& hidden, std::span<const int32_t> target,
+                                  std::span<const double> factor) const {
+  return cross_entropy(c, hidden, head_, target, factor);
 }
 
 Tensor Decoder::predict(Ctx& c, int64_t k, const Tensor& hidden, std::span<const int32_t> next) const {

@@ -37,6 +37,9 @@ class Decoder {
   Tensor hidden(Ctx& c, std::span<const int32_t> ids) const;
   // Logits [rows, V] of the chosen rows of a hidden state.
   Tensor logits(Ctx& c, const Tensor& hidden, std::span<const int32_t> rows) const;
+  // Negative log-likelihoods of the targets of all rows (ops.h, cross_entropy).
+  std::vector<double> loss(Ctx& c, const Tensor& hidden, std::span<const int32_t> target,
+                           std::span<const double> factor) const;
   // Hidden states of prediction layer k after its norm: x_i = eh_proj [enorm(Emb(next_i)); hnorm(h_i)], one block.
   // `next` holds the token after each row; the result predicts the one after that.
   Tensor predict(Ctx& c, int64_t k, const Tensor& hidden, std::span<const int32_t> next) const;

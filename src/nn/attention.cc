@@ -67,12 +67,24 @@ Tensor Mla::operator()(Ctx& c, int64_t layer, const Tensor& x, const Tensor& res
 
   auto [latent, key_rope] = split_columns(c, down[1], rank);
   rope(c, key_rope.reshape({N, 1, rope_dim}), table, 0, interleaved);
-  const Tensor entry = concat_columns(c, rms_norm(c, latent, kv_norm, eps), key_rope).reshape({N, 1, rank + rope_dim});
-
+  latent = rms_norm(c, latent, kv_norm, eps);
   const double scale = rotary.score_factor / std::sqrt(static_cast<double>(q_dim));
-  const Tensor mixed =
-      expanded ? attend_expanded(c, layer, query, entry, scale) : attend_absorbed(c, layer, query, entry, scale);
+  Tensor mixed;
+  if (c.cache.empty()) {
+    mixed = attend_batch(c, layer, query, latent, key_rope, scale);
+  } else {
+    const Tensor entry = concat_columns(c, latent, key_rope).reshape({N, 1, rank + rope_dim});
+    mixed = expanded ? attend_expanded(c, layer, query, entry, scale) : attend_absorbed(c, layer, query, entry, scale);
+  }
   return linear(c, mixed.reshape({N, heads * value_dim}), o, {}, residual);
+}
+
+// Training: keys and values of the batch's own tokens, no cache.
+Tensor Mla::attend_batch(Ctx& c, int64_t layer, const Tensor& query, const Tensor& latent, const Tensor& key_rope,
+                         double scale) const {
+  const Tensor kv = linear(c, latent, up.whole).reshape({latent.shape()[0], heads, nope_dim + value_dim});
+  auto [key, value] = expand_heads(c, kv, key_rope, nope_dim);
+  return attend(c, layer, query, key, value, scale);
 }
 
 // score = (k_transposed q_nope) . c_kv + q_R . k_R;  z = sum p c_kv;  out = v z.

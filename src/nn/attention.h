@@ -44,6 +44,8 @@ struct Mla {
                     const Rope& rotary) const;
 
  private:
+  Tensor attend_batch(Ctx& c, int64_t layer, const Tensor& q, const Tensor& latent, const Tensor& key_rope,
+                      double scale) const;
   Tensor attend_absorbed(Ctx& c, int64_t layer, const Tensor& q, const Tensor& entry, double scale) const;
   Tensor attend_expanded(Ctx& c, int64_t layer, const Tensor& q, const Tensor& entry, double scale) const;
 };

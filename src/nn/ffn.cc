@@ -30,7 +30,9 @@ Tensor Moe::operator()(Ctx& c, const Tensor& x, const Tensor& residual) const {
   const Tensor logits = linear(c, x, router);
   c.trace("router", logits);
   const Tensor base = shared_inner > 0 ? shared(c, x, residual) : residual;
-  return add(c, base, experts(c, x, route(c, logits, top_k, own), gate, up, down));
+  const Routing routing = route(c, logits, top_k, own);
+  if (c.balance) balance(c, logits, routing, rule.scoring, router.data[0]);
+  return add(c, base, experts(c, x, routing, gate, up, down));
 }
 
 }  // namespace jevons

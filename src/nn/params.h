@@ -29,6 +29,7 @@ class ParamVisitor {
     Weight k;             // stack H of [nope, rank]: k_nope = k c          (expanded)
     Weight k_transposed;  // stack H of [rank, nope]: q~ = k_transposed q   (absorbed)
     Weight v;             // stack H of [value, rank]: v = v c
+    Weight whole;         // [heads * (nope + value), rank]: all of them  (training)
   };
   virtual void kv_up(const std::string& name, KvUp& up, int64_t heads, int64_t nope, int64_t value, int64_t rank) = 0;
 };

@@ -2,6 +2,7 @@
 // live in the step's arena until it is reset. Wrong shapes throw Error{invalid} and name the weight.
 #pragma once
 #include <initializer_list>
+#include <utility>
 #include <vector>
 
 #include "ops/ctx.h"
@@ -33,6 +34,8 @@ struct Routing {
 Routing route(Ctx& c, const Tensor& logits, int64_t top_k, RouteArgs rule);
 Tensor experts(Ctx& c, const Tensor& x, const Routing& routing, const Weight& gate, const Weight& up,
                const Weight& down);
+// Training: counts the routed slots under `key` and adds the balance loss (BalanceLossArgs) to Ctx::balance.
+void balance(Ctx& c, const Tensor& logits, const Routing& routing, RouteArgs::Scoring scoring, const void* key);
 
 // Rotary tables of the step: cos and sin of position[n] * inv_freq[i], times `magnitude`. [N, pairs] each.
 struct RopeTable {
@@ -43,7 +46,17 @@ void rope(Ctx& c, const Tensor& x, const RopeTable& table, int64_t begin,
           bool interleaved);  // x [N, heads, width], in place
 
 // Stores k and v of the step's tokens in layer `layer` of the caches, then attends over everything up to each token.
-// q [N, H, key_width] -> [N, H, value_width]. v is absent for a latent cache.
+// q [N, H, key_width] -> [N, H, value_width]. v is absent for a latent cache. Without caches: over the documents of the
+// batch, which begin where a position is 0.
 Tensor attend(Ctx& c, int64_t layer, const Tensor& q, const Tensor& k, const Tensor& v, double scale);
+
+// Keys and values of every head from MLA's expanded latents: kv [N, H, nope + value], key_rope [N, rope] shared by the
+// heads -> keys [N, H, nope + rope], values [N, H, value].
+std::pair<Tensor, Tensor> expand_heads(Ctx& c, const Tensor& kv, const Tensor& key_rope, int64_t nope);
+
+// loss[n] = -log softmax(head hidden[n])[target[n]] in nats; with a tape, sum_n factor[n] loss[n] is part of the
+// objective. The logits are never all in memory.
+std::vector<double> cross_entropy(Ctx& c, const Tensor& hidden, const Weight& head, std::span<const int32_t> target,
+                                  std::span<const double> factor);
 
 }  // namespace jevons

@@ -1,0 +1,130 @@
+// jevons train: pre-training and fine-tuning of a checkpoint by flags. docs/train.md defines every number.
+#include <charconv>
+#include <filesystem>
+
+#include "base/progress.h"
+#include "base/strings.h"
+#include "cli/bench_text.h"
+#include "cli/output.h"
+#include "train/run.h"
+
+namespace jevons {
+namespace {
+
+// Everything given on the command line; what is not given is the default, or, with --resume, what the run had.
+struct Options {
+  std::string init, resume, out, log;
+  std::optional<std::string> tokens, mask, order, dtype, optimizer, schedule, betas;
+  std::optional<int> batch, seq, steps, warmup, decay, document_start;
+  std::optional<double> lr, eps, weight_decay, clip, min_lr, balance_rate, aux_loss, mtp_weight;
+  int64_t save_every = 0, piece_rows = 0;
+  bool tensor_norms = false;
+};
+
+template <class From, class To>
+void set(const std::optional<From>& from, To& to) {
+  if (from) to = *from;
+}
+
+void set_betas(const std::string& text, TrainSettings& s) {
+  const size_t comma = text.find(',');
+  const char* end = text.data() + text.size();
+  const auto read = [&](const char* from, const char* to, double& value) {
+    const auto [stop, failed] = std::from_chars(from, to, value);
+    return failed == std::errc() && stop == to && value >= 0 && value < 1;
+  };
+  if (comma == std::string::npos || !read(text.data(), text.data() + comma, s.beta1) ||
+      !read(text.data() + comma + 1, end, s.beta2))
+    throw Error(Code::usage, cat("--betas ", quote(text), ": expected two numbers from 0 to below 1, as in 0.9,0.95"));
+}
+
+TrainRun plan(const Options& o, const Common& common) {
+  TrainRun run;
+  if (!o.resume.empty() && !o.init.empty())
+    throw Error(Code::usage, "--init starts a run and --resume continues one; give one of them");
+  if (!o.resume.empty()) run.settings = read_saved_run(o.resume).value().settings;
+  TrainSettings& s = run.settings;
+  set(o.tokens, s.tokens), set(o.mask, s.mask), set(o.order, s.order), set(o.dtype, s.dtype);
+  set(o.optimizer, s.optimizer), set(o.schedule, s.schedule), set(o.batch, s.batch), set(o.seq, s.seq);
+  set(o.steps, s.steps), set(o.warmup, s.warmup), set(o.decay, s.decay), set(o.document_start, s.document_start);
+  set(o.lr, s.lr), set(o.eps, s.eps), set(o.weight_decay, s.weight_decay), set(o.clip, s.clip);
+  set(o.min_lr, s.min_lr), set(o.balance_rate, s.balance_rate), set(o.aux_loss, s.aux_loss);
+  set(o.mtp_weight, s.mtp_weight), set(common.seed, s.seed);
+  if (o.betas) set_betas(*o.betas, s);
+  run.init = o.init, run.resume = o.resume, run.log = o.log;
+  run.out = o.out.empty() ? o.resume : o.out;
+  run.save_every = o.save_every, run.piece_rows = o.piece_rows, run.log_tensor_norms = o.tensor_norms;
+  return run;
+}
+
+int run(const Options& o, const Common& common) {
+  Exec exec(thread_count(common));
+  double shown = 0, waited = 0;
+  const TrainSummary done = train(plan(o, common), exec, [&](const StepReport& r, double seconds) {
+    waited += seconds;
+    if (shown > 0 && waited - shown < 10) return;
+    shown = waited;
+    note(cat("step ", r.step, ": loss ", fixed(r.loss, 4), ", gradient ", fixed(r.grad_norm, 3)));
+  });
+  const double speed = done.seconds > 0 ? static_cast<double>(done.tokens) / done.seconds : 0;
+  const std::string out = o.out.empty() ? o.resume : o.out;
+  if (common.json)
+    print_json(Json::Object{{"out", out},
+                            {"first_step", done.first},
+                            {"steps", done.steps},
+                            {"loss", done.last.loss},
+                            {"tokens", done.tokens},
+                            {"seconds", done.seconds},
+                            {"tokens_per_s", speed}});
+  else
+    print(cat(out, ": ", done.steps, " steps from ", done.first, " on, loss ", fixed(done.last.loss, 4), ", ",
+              fixed(speed, 0), " tokens/s\n"));
+  return 0;
+}
+
+}  // namespace
+
+Command train_command() {
+  auto o = std::make_shared<Options>();
+  const OptionRules positive{.min = 1, .max = 1 << 30}, number{.min = 0};
+  return {.name = "train",
+          .summary = "train a model on a token stream",
+          .details =
+              "Starts from a Hugging Face folder, or from random numbers, and writes such a folder with the "
+              "training state beside it. The same flags and seed give the same bytes for any number of threads "
+              "and any point of resuming. Ctrl-C saves.",
+          .options = {{"--init", &o->init, "checkpoint folder, or random:CONFIG.json", {.value = "HFDIR"}},
+                      {"--resume", &o->resume, "the --out folder of a run to continue", {.value = "DIR"}},
+                      {"--tokens", &o->tokens, "little-endian uint32 token ids", {.value = "FILE.u32"}},
+                      {"--mask", &o->mask, "one byte a token: 1 counts as a target", {.value = "FILE.u8"}},
+                      {"--document-start", &o->document_start, "id that begins a document; attention stays inside it",
+                       number},
+                      {"--batch", &o->batch, "rows of a step (8)", positive},
+                      {"--seq", &o->seq, "tokens of a row (256)", positive},
+                      {"--steps", &o->steps, "steps in all, those before --resume included (100)", positive},
+                      {"--order", &o->order, "how rows are taken from the stream: sequential"},
+                      {"--dtype", &o->dtype, "number type: f32"},
+                      {"--optimizer", &o->optimizer, "adamw or muon (adamw)"},
+                      {"--lr", &o->lr, "learning rate (0.001)", number},
+                      {"--betas", &o->betas, "AdamW's two decay rates (0.9,0.95)", {.value = "B1,B2"}},
+                      {"--eps", &o->eps, "AdamW's epsilon (1e-8)", number},
+                      {"--weight-decay", &o->weight_decay, "for matrices except the embedding (0.1)", number},
+                      {"--clip", &o->clip, "largest gradient norm; 0: no limit (1)", number},
+                      {"--schedule", &o->schedule, "constant, cosine or wsd (constant)"},
+                      {"--warmup", &o->warmup, "steps of linear rise (0)", number},
+                      {"--decay", &o->decay, "wsd: steps of linear fall at the end (0)", number},
+                      {"--min-lr", &o->min_lr, "where cosine and wsd end (0)", number},
+                      {"--balance-rate", &o->balance_rate, "loss-free balance: step of the biases (0.001)", number},
+                      {"--aux-loss", &o->aux_loss, "weight of the sequence-wise balance loss (0.0001)", number},
+                      {"--mtp-weight", &o->mtp_weight, "weight of multi-token prediction (0)", number},
+                      {"--log", &o->log, "one JSON object a step", {.value = "LOG.jsonl"}},
+                      {"--log-tensor-norms", &o->tensor_norms, "also every tensor's gradient norm"},
+                      {"--save-every", &o->save_every, "steps between saves; 0: at the end", number},
+                      {"--piece-rows", &o->piece_rows, "rows computed at a time; 0: 4096 tokens", number},
+                      {"--out", &o->out, "folder for the trained model", {.value = "DIR"}}},
+          .examples = {"jevons train --init random:config.json --tokens books.u32 --steps 1000 --out run1",
+                       "jevons train --resume run1 --steps 2000 --log run1.jsonl"},
+          .run = [o](const Common& common) { return run(*o, common); }};
+}
+
+}  // namespace jevons

@@ -1,0 +1,200 @@
+// The f32 matrix product: both operands packed into panels that lie in cache, a register tile of kRows x kCols
+// accumulators, one fused multiply-add chain per element. After Goto and van de Geijn 2008, "Anatomy of
+// high-performance matrix multiplication".
+#include "kernels/loops/gemm.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <memory>
+#include <vector>
+
+#include "base/error.h"
+#include "kernels/cpu/isa.h"
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace jevons {
+namespace {
+
+constexpr int64_t kDepth = 384;      // k of a packed block
+constexpr int64_t kBlockRows = 192;  // of a: 288 KiB packed
+constexpr int64_t kBlockCols = 192;  // of b: 288 KiB packed; both multiples of every tile
+
+// c tile (+)= a panel [K][rows] times b panel [K][cols]
+using Tile = void (*)(int64_t K, const float* a, const float* b, float* c, int64_t ldc, bool accumulate);
+struct Tiling {
+  int64_t rows, cols;
+  Tile run;
+};
+
+void tile_portable(int64_t K, const float* a, const float* b, float* c, int64_t ldc, bool accumulate) {
+  float sum[4][16] = {};
+  for (int m = 0; m < 4 && accumulate; ++m)
+    for (int n = 0; n < 16; ++n) sum[m][n] = c[m * ldc + n];
+  for (int64_t k = 0; k < K; ++k)
+    for (int m = 0; m < 4; ++m)
+      for (int n = 0; n < 16; ++n) sum[m][n] = std::fma(a[k * 4 + m], b[k * 16 + n], sum[m][n]);
+  for (int m = 0; m < 4; ++m)
+    for (int n = 0; n < 16; ++n) c[m * ldc + n] = sum[m][n];
+}
+
+#if defined(__x86_64__)
+JEVONS_AVX2 void tile_avx2(int64_t K, const float* a, const float* b, float* c, int64_t ldc, bool accumulate) {
+  __m256 sum[6][2];
+  JEVONS_UNROLL
+  for (int m = 0; m < 6; ++m) {
+    JEVONS_UNROLL
+    for (int n = 0; n < 2; ++n) sum[m][n] = accumulate ? _mm256_loadu_ps(c + m * ldc + 8 * n) : _mm256_setzero_ps();
+  }
+  for (int64_t k = 0; k < K; ++k) {
+    const __m256 b0 = _mm256_loadu_ps(b + k * 16), b1 = _mm256_loadu_ps(b + k * 16 + 8);
+    JEVONS_UNROLL
+    for (int m = 0; m < 6; ++m) {
+      const __m256 x = _mm256_broadcast_ss(a + k * 6 + m);
+      sum[m][0] = _mm256_fmadd_ps(x, b0, sum[m][0]);
+      sum[m][1] = _mm256_fmadd_ps(x, b1, sum[m][1]);
+    }
+  }
+  JEVONS_UNROLL
+  for (int m = 0; m < 6; ++m) {
+    JEVONS_UNROLL
+    for (int n = 0; n < 2; ++n) _mm256_storeu_ps(c + m * ldc + 8 * n, sum[m][n]);
+  }
+}
+
+JEVONS_AVX512 void tile_avx512(int64_t K, const float* a, const float* b, float* c, int64_t ldc, bool accumulate) {
+  __m512 sum[12][2];
+  JEVONS_UNROLL
+  for (int m = 0; m < 12; ++m) {
+    JEVONS_UNROLL
+    for (int n = 0; n < 2; ++n) sum[m][n] = accumulate ? _mm512_loadu_ps(c + m * ldc + 16 * n) : _mm512_setzero_ps();
+  }
+  for (int64_t k = 0; k < K; ++k) {
+    const __m512 b0 = _mm512_loadu_ps(b + k * 32), b1 = _mm512_loadu_ps(b + k * 32 + 16);
+    JEVONS_UNROLL
+    for (int m = 0; m < 12; ++m) {
+      const __m512 x = _mm512_set1_ps(a[k * 12 + m]);
+      sum[m][0] = _mm512_fmadd_ps(x, b0, sum[m][0]);
+      sum[m][1] = _mm512_fmadd_ps(x, b1, sum[m][1]);
+    }
+  }
+  JEVONS_UNROLL
+  for (int m = 0; m < 12; ++m) {
+    JEVONS_UNROLL
+    for (int n = 0; n < 2; ++n) _mm512_storeu_ps(c + m * ldc + 16 * n, sum[m][n]);
+  }
+}
+#endif
+
+Tiling tiling() {
+#if defined(__x86_64__)
+  if (current_isa() == Isa::avx512_vnni) return {12, 32, tile_avx512};
+  if (current_isa() == Isa::avx2) return {6, 16, tile_avx2};
+#endif
+  return {4, 16, tile_portable};
+}
+
+float* scratch(int which, int64_t floats) {
+  struct Free {
+    void operator()(float* p) const { std::free(p); }
+  };
+  static thread_local std::unique_ptr<float, Free> buffer[2];
+  static thread_local int64_t size[2] = {};
+  if (size[which] < floats) {
+    const size_t bytes = (static_cast<size_t>(floats) * sizeof(float) + 63) / 64 * 64;
+    buffer[which].reset(static_cast<float*>(std::aligned_alloc(64, bytes)));
+    if (!buffer[which]) throw Error(Code::too_large, "out of memory for a matrix product");
+    size[which] = floats;
+  }
+  return buffer[which].get();
+}
+
+// out[k * width + i] = from[i * stride + k] for i in [0, live), zero up to width: a transposition, four by four.
+void pack_across(const float* from, int64_t stride, int64_t live, int64_t K, int64_t width, float* out) {
+  int64_t i = 0;
+#if defined(__x86_64__)
+  for (; i + 4 <= live; i += 4) {
+    const float* r = from + i * stride;
+    int64_t k = 0;
+    for (; k + 4 <= K; k += 4) {
+      __m128 a = _mm_loadu_ps(r + k), b = _mm_loadu_ps(r + stride + k), c = _mm_loadu_ps(r + 2 * stride + k),
+             d = _mm_loadu_ps(r + 3 * stride + k);
+      _MM_TRANSPOSE4_PS(a, b, c, d);
+      float* to = out + k * width + i;
+      _mm_storeu_ps(to, a), _mm_storeu_ps(to + width, b), _mm_storeu_ps(to + 2 * width, c);
+      _mm_storeu_ps(to + 3 * width, d);
+    }
+    for (; k < K; ++k)
+      for (int64_t j = 0; j < 4; ++j) out[k * width + i + j] = r[j * stride + k];
+  }
+#endif
+  for (; i < live; ++i)
+    for (int64_t k = 0; k < K; ++k) out[k * width + i] = from[i * stride + k];
+  for (; i < width; ++i)
+    for (int64_t k = 0; k < K; ++k) out[k * width + i] = 0;
+}
+
+// out[k * width + i] = from[k * stride + i] for i in [0, live), zero up to width.
+void pack_along(const float* from, int64_t stride, int64_t live, int64_t K, int64_t width, float* out) {
+  for (int64_t k = 0; k < K; ++k) {
+    std::copy_n(from + k * stride, live, out + k * width);
+    std::fill(out + k * width + live, out + (k + 1) * width, 0.0f);
+  }
+}
+
+// Panels of `width` of the lines [first, first + count) for k in [k0, k0 + K). `k_is_minor`: a line is contiguous.
+void pack(MatrixView<float> m, bool k_is_minor, int64_t first, int64_t count, int64_t k0, int64_t K, int64_t width,
+          float* out) {
+  for (int64_t i = 0; i < count; i += width, out += width * K) {
+    const int64_t live = std::min(width, count - i);
+    if (k_is_minor)
+      pack_across(m.data + (first + i) * m.stride + k0, m.stride, live, K, width, out);
+    else
+      pack_along(m.data + k0 * m.stride + first + i, m.stride, live, K, width, out);
+  }
+}
+
+void edge_tile(const Tiling& t, int64_t K, const float* a, const float* b, float* c, int64_t ldc, int64_t rows,
+               int64_t cols, bool accumulate) {
+  alignas(64) float tile[12 * 32] = {};
+  for (int64_t m = 0; m < rows && accumulate; ++m) std::copy_n(c + m * ldc, cols, tile + m * t.cols);
+  t.run(K, a, b, tile, t.cols, accumulate);
+  for (int64_t m = 0; m < rows; ++m) std::copy_n(tile + m * t.cols, cols, c + m * ldc);
+}
+
+}  // namespace
+
+void gemm_block(int64_t M, int64_t N, int64_t K, MatrixView<float> a, MatrixView<float> b, float* c, int64_t ldc,
+                bool accumulate) {
+  if (K == 0 && !accumulate)
+    for (int64_t m = 0; m < M; ++m) std::fill_n(c + m * ldc, N, 0.0f);
+  const Tiling t = tiling();
+  for (int64_t k0 = 0; k0 < K; k0 += kDepth) {
+    const int64_t depth = std::min(kDepth, K - k0);
+    const bool add = accumulate || k0 > 0;
+    for (int64_t n0 = 0; n0 < N; n0 += kBlockCols) {
+      const int64_t cols = std::min(kBlockCols, N - n0);
+      float* packed_b = scratch(1, kDepth * kBlockCols);
+      pack(b, b.transposed, n0, cols, k0, depth, t.cols, packed_b);
+      for (int64_t m0 = 0; m0 < M; m0 += kBlockRows) {
+        const int64_t rows = std::min(kBlockRows, M - m0);
+        float* packed_a = scratch(0, kDepth * kBlockRows);
+        pack(a, !a.transposed, m0, rows, k0, depth, t.rows, packed_a);
+        for (int64_t n = 0; n < cols; n += t.cols)
+          for (int64_t m = 0; m < rows; m += t.rows) {
+            const int64_t live_rows = std::min(t.rows, rows - m), live_cols = std::min(t.cols, cols - n);
+            float* to = c + (m0 + m) * ldc + n0 + n;
+            const float *pa = packed_a + m * depth, *pb = packed_b + n * depth;
+            if (live_rows == t.rows && live_cols == t.cols)
+              t.run(depth, pa, pb, to, ldc, add);
+            else
+              edge_tile(t, depth, pa, pb, to, ldc, live_rows, live_cols, add);
+          }
+      }
+    }
+  }
+}
+
+}  // namespace jevons
