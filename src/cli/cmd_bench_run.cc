@@ -4,14 +4,12 @@
 // same disturbances. Reported are medians, the median of the ratios of each round, and the share of what the machine
 // can do: decode against the measured read bandwidth (bytes of weights and cache per token), prompts against the int8
 // peak.
-#include <sys/wait.h>
-
 #include <algorithm>
-#include <cstdio>
 
 #include "base/interrupt.h"
 #include "base/progress.h"
 #include "base/strings.h"
+#include "cli/bench_peer.h"
 #include "cli/bench_text.h"
 #include "cli/model_flags.h"
 #include "cli/output.h"
@@ -30,12 +28,6 @@ struct Options {
 struct Speeds {
   std::vector<double> prompt, generate;  // tokens/s, one a round
 };
-
-double median(std::vector<double> v) {
-  if (v.empty()) return 0;
-  std::sort(v.begin(), v.end());
-  return v.size() % 2 ? v[v.size() / 2] : (v[v.size() / 2 - 1] + v[v.size() / 2]) / 2;
-}
 
 std::vector<int32_t> some_tokens(int64_t vocabulary, int64_t count, int64_t start) {
   std::vector<int32_t> ids;
@@ -65,19 +57,10 @@ void measure_self(Model& model, const Options& o, int64_t round, Speeds& speeds)
 // The average speeds of one run of llama-bench, from its JSON.
 void measure_peer(const Options& o, const std::string& path, int threads, Speeds& speeds) {
   const std::string command =
-      cat("'", o.peer, "' -m '", path, "' -p ", o.prompt, " -n ", o.generate, " -r 1 -t ", threads, " ",
+      cat(shell_word(o.peer), " -m ", shell_word(path), " -p ", o.prompt, " -n ", o.generate, " -r 1 -t ", threads, " ",
           o.depth > 0 ? cat("-gp ", o.depth, ",", o.generate, " ") : "", o.peer_flags, " -o json 2>/dev/null");
-  FILE* pipe = ::popen(command.c_str(), "r");
-  if (!pipe) throw Error(Code::io, cat("cannot start ", o.peer));
-  std::string text;
-  char buffer[4096];
-  for (size_t got; (got = std::fread(buffer, 1, sizeof buffer, pipe)) > 0;) text.append(buffer, got);
-  const int status = ::pclose(pipe);
-  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-    throw Error(Code::invalid, cat("the peer failed; try it by hand: ", command));
-  Result<Json> json = Json::parse(text.substr(std::min(text.size(), text.find('['))));
-  if (!json.ok()) throw json.error().within(cat("the output of ", o.peer));
-  for (const Json& row : json->as_array()) {
+  const Json rows = run_peer(command, '[');
+  for (const Json& row : rows.as_array()) {
     const int64_t p = row.at("n_prompt").as_int(), n = row.at("n_gen").as_int();
     const double speed = row.at("avg_ts").as_double();
     if (n == 0 && p == o.prompt)
@@ -85,12 +68,6 @@ void measure_peer(const Options& o, const std::string& path, int threads, Speeds
     else if (n == o.generate && p == o.depth)
       speeds.generate.push_back(speed);
   }
-}
-
-double median_ratio(const std::vector<double>& a, const std::vector<double>& b) {
-  std::vector<double> ratios;
-  for (size_t i = 0; i < std::min(a.size(), b.size()); ++i) ratios.push_back(a[i] / b[i]);
-  return median(ratios);
 }
 
 int run(const Options& o, const Common& common) {

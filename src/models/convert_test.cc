@@ -138,6 +138,15 @@ TEST(Convert, TokenizersSurvive) {
   const auto ids = Checkpoint::open(in)->tokenizer()->encode(text);
   EXPECT_EQ(Checkpoint::open(folder)->tokenizer()->encode(text), ids);
   EXPECT_EQ(Checkpoint::open(again)->tokenizer()->encode(text), ids);
+  // What the Hugging Face library insists on: every field of ByteLevel, and added tokens that do not follow the
+  // vocabulary inside it (it would number them anew).
+  const Json json = Json::parse(read_file(folder / "tokenizer.json").value()).value();
+  EXPECT_EQ(json.at("model").at("vocab").at("<|begin|>").as_int(), 0);
+  EXPECT_EQ(json.at("model").at("vocab").at("<|end|>").as_int(), 1);
+  for (const Json& step : json.at("pre_tokenizer").at("pretokenizers").as_array())
+    if (step.at("type").as_string() == "ByteLevel") {
+      EXPECT_TRUE(step.find("trim_offsets"));
+    }
 }
 
 TEST(Convert, MixedGgufsDequantise) {

@@ -50,11 +50,23 @@ Json bos_in_front(std::string_view token, int64_t id) {
                       {"special_tokens", special}};
 }
 
+bool is_added(const Vocab& vocab, size_t id) { return vocab.types[id] == kControl || vocab.types[id] == kUserDefined; }
+
+// Does every added token come after the vocabulary, without a gap? The library numbers added tokens that the vocabulary
+// lacks in this way, whatever id the file gives them; others must be part of the vocabulary.
+bool added_follow(const Vocab& vocab) {
+  size_t next = 0;
+  while (next < vocab.types.size() && !is_added(vocab, next) && vocab.types[next] != kUnused) ++next;
+  while (next < vocab.types.size() && is_added(vocab, next)) ++next;
+  while (next < vocab.types.size() && vocab.types[next] == kUnused) ++next;
+  return next == vocab.types.size();
+}
+
 Json model_of(const Vocab& vocab, bool ignore_merges) {
+  const bool follow = added_follow(vocab);
   Json::Object ids;
   for (size_t i = 0; i < vocab.tokens.size(); ++i)
-    if (vocab.types[i] != kControl && vocab.types[i] != kUserDefined && vocab.types[i] != kUnused)
-      ids.emplace_back(std::string(vocab.tokens[i]), i);
+    if (vocab.types[i] != kUnused && !(follow && is_added(vocab, i))) ids.emplace_back(std::string(vocab.tokens[i]), i);
   Json::Array merges;
   for (const std::string_view merge : vocab.merges) merges.emplace_back(merge);
   return Json::Object{{"type", "BPE"},
@@ -72,7 +84,7 @@ Json model_of(const Vocab& vocab, bool ignore_merges) {
 Json added_tokens(const Vocab& vocab) {
   Json added = Json::array();
   for (size_t i = 0; i < vocab.tokens.size(); ++i)
-    if (vocab.types[i] == kControl || vocab.types[i] == kUserDefined)
+    if (is_added(vocab, i))
       added.push_back(Json::Object{{"id", i},
                                    {"content", vocab.tokens[i]},
                                    {"single_word", false},

@@ -48,7 +48,8 @@ Json split(const char* pattern) {
 }
 Json digits() { return Json::Object{{"type", "Digits"}, {"individual_digits", true}}; }
 Json byte_level(bool use_regex) {
-  return Json::Object{{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", use_regex}};
+  return Json::Object{
+      {"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", use_regex}};
 }
 Json sequence(Json::Array steps) { return Json::Object{{"type", "Sequence"}, {"pretokenizers", std::move(steps)}}; }
 Json pattern_then_bytes(const char* pattern) { return sequence({split(pattern), byte_level(false)}); }
