@@ -1,0 +1,148 @@
+// The official OpenAI library for Node: /v1.
+import OpenAI from 'openai';
+import world_js from './world.js';
+const {must, thrown, version, stop_in} = world_js;
+
+const messages = [{role: 'user', content: 'hello'}];
+const ask = {model: 'tiny', messages, max_tokens: 40, seed: 7};
+const off = {thinking: {type: 'disabled'}};
+const on = {thinking: {type: 'enabled', budget_tokens: 10}};
+const weather = {type: 'function', function: {name: 'weather', description: 'the weather of a place',
+  parameters: {type: 'object', properties: {place: {type: 'string'}}, required: ['place']}}};
+const schema = {type: 'object', properties: {yes: {type: 'boolean'}}, required: ['yes'], additionalProperties: false};
+
+export function rows(world) {
+  const client = (url = world.url, key = 'local') => new OpenAI({baseURL: url + '/v1', apiKey: key, maxRetries: 0});
+  const c = client();
+  const chat = more => c.chat.completions.create({...ask, ...more});
+  const refused = async (call, param) => {
+    const error = await thrown(call);
+    must(error instanceof OpenAI.BadRequestError && error.param === param, error);
+    return `refused: ${error.error.message}`;
+  };
+  return [{client: 'openai (Node)', version: version('openai'), cells: {
+    plain: async () => {
+      const r = await chat(off);
+      const [choice] = r.choices;
+      must(r.object === 'chat.completion' && r.model === 'tiny' && choice.message.role === 'assistant', JSON.stringify(r));
+      must(choice.message.content.length > 0 && choice.message.refusal === null, JSON.stringify(r));
+      must(['stop', 'length'].includes(choice.finish_reason), JSON.stringify(r));
+    },
+    stream: async () => {
+      let text = '', end = null;
+      for await (const chunk of await chat({...off, stream: true})) {
+        text += chunk.choices[0].delta.content ?? '';
+        end = chunk.choices[0].finish_reason ?? end;
+      }
+      const plain = (await chat(off)).choices[0];
+      must(text === plain.message.content && end === plain.finish_reason, `${text} is not ${plain.message.content}`);
+      const final = await c.chat.completions.stream({...ask, ...off}).finalContent();
+      must(final === text, 'the helper stream() got another text');
+    },
+    think: async () => {
+      const r = await chat(on);
+      must(r.choices[0].message.reasoning_content.length > 0, JSON.stringify(r));
+      const counted = r.usage.completion_tokens_details.reasoning_tokens;
+      must(counted > 0 && counted <= 25, `${counted} tokens of thought, budget 10 and 13 for the closing tag`);
+    },
+    no_think: async () => {
+      const r = await chat({reasoning_effort: 'none'});
+      must(!r.choices[0].message.reasoning_content && r.usage.completion_tokens_details.reasoning_tokens === 0, JSON.stringify(r));
+    },
+    logprobs: async () => {
+      const r = await chat({...off, logprobs: true, top_logprobs: 3});
+      const tokens = r.choices[0].logprobs.content;
+      const bytes = Buffer.from(tokens.flatMap(t => t.bytes));
+      must(bytes.toString().startsWith(r.choices[0].message.content), 'the tokens are not the text');
+      for (const t of tokens)
+        must(t.top_logprobs.length === 3 && t.top_logprobs[0].logprob >= t.logprob && t.logprob <= 0, JSON.stringify(t));
+    },
+    n: async () => {
+      const r = await chat({...off, n: 3});
+      must(r.choices.length === 3 && r.choices.every((x, i) => x.index === i), JSON.stringify(r));
+      must(new Set(r.choices.map(x => x.message.content)).size > 1, 'three times the same');
+    },
+    stop: async () => {
+      const {stop, before} = stop_in((await chat(off)).choices[0].message.content);
+      const r = await chat({...off, stop: [stop]});
+      must(r.choices[0].message.content === before && r.choices[0].finish_reason === 'stop', JSON.stringify(r));
+    },
+    cancel: () => world.cancelled(async () => {
+      const stream = await chat({...off, messages: world.endless, temperature: 0, stream: true, max_tokens: 30000});
+      for await (const chunk of stream) if (chunk.choices[0].delta.content) break;
+    }),
+    usage: async () => {
+      let usage;
+      for await (const chunk of await chat({...off, stream: true, stream_options: {include_usage: true}}))
+        if (chunk.usage) usage = chunk.usage;
+      must(usage.prompt_tokens > 0 && usage.total_tokens === usage.prompt_tokens + usage.completion_tokens, JSON.stringify(usage));
+    },
+    keep_alive: () => world.reuses(client, one => one.chat.completions.create({...ask, ...off})),
+    prefix: async () => {
+      const r = await chat({...off, messages: [...messages, {role: 'assistant', content: 'Well, ', prefix: true}]});
+      must(!r.choices[0].message.content.startsWith('Well, '), 'the prefix was repeated');
+    },
+    fim: () => refused(() => c.completions.create({model: 'tiny', prompt: 'a', suffix: 'b'}), 'suffix'),
+    tools: async () => {
+      const r = await chat({...off, tools: [weather], tool_choice: 'auto'});
+      const {message, finish_reason} = r.choices[0];
+      must(finish_reason === 'tool_calls' ? message.tool_calls[0].function.name === 'weather' : !message.tool_calls, JSON.stringify(r));
+    },
+    forced: async () => {
+      const call = () => chat({...off, tools: [weather], tool_choice: 'required', max_tokens: 2000});
+      let r;
+      try { r = await call(); } catch { return refused(call, 'tool_choice'); }
+      const made = r.choices[0].message.tool_calls;
+      must(made[0].function.name === 'weather', JSON.stringify(r));
+      if (r.choices[0].finish_reason !== 'length') must(typeof JSON.parse(made[0].function.arguments).place === 'string', JSON.stringify(r));
+    },
+    schema: async () => {
+      const call = () => chat({...off, max_tokens: 2000,
+        response_format: {type: 'json_schema', json_schema: {name: 'reply', schema, strict: true}}});
+      let r;
+      try { r = await call(); } catch { return refused(call, 'response_format'); }
+      must(typeof JSON.parse(r.choices[0].message.content).yes === 'boolean', JSON.stringify(r));
+    },
+    echo: async () => {
+      const ids = (await (await fetch(world.url + '/tokenize', {method: 'POST', body: '{"content":"hello there"}'})).json()).tokens;
+      const r = await c.completions.create({model: 'tiny', prompt: ids, echo: true, max_tokens: 1, logprobs: 1});
+      const {tokens, token_logprobs} = r.choices[0].logprobs;
+      must(tokens.length === ids.length + 1 && token_logprobs[0] === null && token_logprobs.slice(1).every(x => x < 0), JSON.stringify(r));
+      must(r.choices[0].text.startsWith('hello there'), JSON.stringify(r));
+    },
+    models: async () => {
+      const list = await c.models.list();
+      must(list.data[0].id === 'tiny' && (await c.models.retrieve('tiny')).id === 'tiny', JSON.stringify(list));
+    },
+    e401: async () => {
+      const wrong = client(await world.keyed());
+      const error = await thrown(() => wrong.chat.completions.create(ask));
+      must(error instanceof OpenAI.AuthenticationError && error.code === 'invalid_api_key', error);
+      const right = client(await world.keyed(), 'the-key-of-the-matrix');
+      must((await right.chat.completions.create(ask)).choices.length === 1, 'the right key is refused');
+    },
+    e404: async () => {
+      const error = await thrown(() => chat({model: 'nobody'}));
+      must(error instanceof OpenAI.NotFoundError && error.code === 'model_not_found', error);
+    },
+    e422: async () => {
+      const error = await thrown(() => chat({temperature: 9}));
+      must(error instanceof OpenAI.BadRequestError && error.param === 'temperature', error);
+      const deepseek = new OpenAI({baseURL: world.url, apiKey: 'local', maxRetries: 0});
+      const other = await thrown(() => deepseek.chat.completions.create({...ask, temperature: 9}));
+      must(other instanceof OpenAI.UnprocessableEntityError && other.param === 'temperature', other);
+    },
+    e429: async () => {
+      const full = client(await world.full());
+      const error = await thrown(() => full.chat.completions.create(ask));
+      await world.empty();
+      must(error instanceof OpenAI.RateLimitError && Number(error.headers.get('retry-after')) > 0, error);
+    },
+    e503: async () => {
+      const ending = client(await world.draining());
+      const error = await thrown(() => ending.chat.completions.create(ask));
+      world.end_draining();
+      must(error instanceof OpenAI.InternalServerError && error.status === 503, error);
+    },
+  }}];
+}
