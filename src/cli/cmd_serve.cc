@@ -19,6 +19,7 @@ struct Options {
   int port = 8080;
   int slots = 16, queue = 64, cache_contexts = 4;
   double memory_limit = 0, keep_alive = 0;
+  bool ephemeral = false;
 };
 
 // The named models first; without names, the default model and everything else in the store.
@@ -57,6 +58,7 @@ int run(const Options& o, const Common& common) {
   if (o.api_key.empty() && !is_loopback(o.host)) options.guard.api_key = generate_key();
   const std::string key = options.guard.api_key;
   options.http.port = o.port;
+  if (!o.ephemeral) options.history = store_root() / "history.db";
   std::unique_ptr<Server> server = Server::create(std::move(options)).value();
   const std::string url = cat("http://", o.host, ":", server->port());
   const std::string page = key.empty() ? url : cat(url, "/#k=", key);
@@ -81,6 +83,7 @@ Command serve_command() {
       {"--api-key", &o->api_key, "key that every request must bring; made and shown for addresses that others reach"},
       {"--allow-host", &o->allowed_hosts, "another name under which this server is reached; may be repeated"},
       {"--port", &o->port, "port; 0: any free one", {.min = 0, .max = 65535}},
+      {"--ephemeral", &o->ephemeral, "keeps the conversations of the page in memory only; nothing of them is written"},
       {"--slots", &o->slots, "answers of a model that are made at once", {.min = 1, .max = 256}},
       {"--queue", &o->queue, "requests that may wait; more are refused with 429", {.min = 1}},
       {"--cache-contexts",

@@ -39,8 +39,12 @@ Result<std::unique_ptr<Server>> Server::create(ServerOptions options) {
   JEVONS_TRY(Guard guard, Guard::make(options.guard));
   std::unique_ptr<Server> server(new Server(std::move(options), std::move(guard)));
   server->options_.http.admit = [s = server.get()](const HttpRequest& request) {
-    return s->guard_.check(request, s->http_->port());
+    HttpVerdict verdict = s->guard_.check(request, s->http_->port());
+    verdict.body_bytes = history_body_bytes(request);
+    return verdict;
   };
+  JEVONS_TRY(server->history_, History::open(server->options_.history));
+  add_history_routes(server->router_, *server->history_, server->history_worker_);
   JEVONS_TRY(server->http_,
              HttpServer::listen(server->options_.http, [s = server.get()](const HttpRequest& request, Reply reply) {
                s->router_.handle(request, reply);

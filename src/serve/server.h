@@ -5,6 +5,7 @@
 
 #include "serve/api/routes.h"
 #include "serve/guard.h"
+#include "serve/history/routes.h"
 #include "serve/http/http.h"
 
 namespace jevons {
@@ -12,8 +13,9 @@ namespace jevons {
 struct ServerOptions {
   ServiceOptions service;
   HttpOptions http;
-  GuardOptions guard;         // its host is the one listened at
-  double drain_seconds = 20;  // that running answers may take after a signal
+  GuardOptions guard;               // its host is the one listened at
+  std::filesystem::path history{};  // file of the conversations; empty: in memory, nothing is written
+  double drain_seconds = 20;        // that running answers may take after a signal
 };
 
 class Server {
@@ -33,6 +35,8 @@ class Server {
   Api api_;
   Router router_;
   std::unique_ptr<HttpServer> http_;
+  std::unique_ptr<History> history_;
+  Worker history_worker_;
   std::atomic<bool> stopped_{false};
 };
 
