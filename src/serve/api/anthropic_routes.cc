@@ -294,7 +294,7 @@ void count_tokens(Api& api, const HttpRequest& http, const Reply& reply) {
 
 }  // namespace
 
-std::vector<Parameter> messages_parameters() {
+std::vector<ApiParameter> messages_parameters() {
   Fields recorder;
   parse_messages(recorder, false);
   return recorder.parameters();

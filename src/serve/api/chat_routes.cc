@@ -39,7 +39,7 @@ void control(Api& api, const HttpRequest& http, const PathParts& parts, const Re
 
 }  // namespace
 
-std::vector<Parameter> chat_parameters() {
+std::vector<ApiParameter> chat_parameters() {
   Fields recorder;
   parse_chat(recorder, Dialect::openai);
   return recorder.parameters();

@@ -344,7 +344,7 @@ void complete(Api& api, int bad_value, const HttpRequest& http, const Reply& rep
 
 }  // namespace
 
-std::vector<Parameter> completion_parameters() {
+std::vector<ApiParameter> completion_parameters() {
   Fields recorder;
   parse_completion(recorder);
   return recorder.parameters();

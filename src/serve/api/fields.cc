@@ -12,7 +12,8 @@ void Fields::wrong(const std::string& name, const std::string& what) const {
   throw ApiError(bad_value_status_, cat("'", name, "' ", what), "invalid_value", name);
 }
 
-const Json* Fields::find(const char* name, const char* type, const char* about, Json schema, Parameter::Effect effect) {
+const Json* Fields::find(const char* name, const char* type, const char* about, Json schema,
+                         ApiParameter::Effect effect) {
   known_.insert(name);
   if (!body_) {
     parameters_.push_back({name, type, about, effect, std::move(schema)});
@@ -89,11 +90,11 @@ std::vector<std::string> Fields::texts(const char* name, size_t most, const char
 }
 
 void Fields::without_effect(const char* name, const char* why) {
-  if (find(name, "any", why, Json::object(), Parameter::Effect::warned)) warnings_.push_back(cat(name, ": ", why));
+  if (find(name, "any", why, Json::object(), ApiParameter::Effect::warned)) warnings_.push_back(cat(name, ": ", why));
 }
 
 void Fields::refuse(const char* name, const char* why, const Json& harmless) {
-  const Json* v = find(name, "any", why, Json::object(), Parameter::Effect::refused);
+  const Json* v = find(name, "any", why, Json::object(), ApiParameter::Effect::refused);
   if (v && !(*v == harmless)) throw ApiError(400, cat("'", name, "' ", why), "unsupported_parameter", name);
 }
 

@@ -18,7 +18,7 @@
 
 namespace jevons {
 
-struct Parameter {
+struct ApiParameter {
   std::string name, type, about;
   enum class Effect { honoured, warned, refused } effect = Effect::honoured;
   Json schema;  // JSON Schema of its values
@@ -48,16 +48,16 @@ class Fields {
 
   bool recording() const { return !body_; }
   const std::vector<std::string>& warnings() const { return warnings_; }
-  const std::vector<Parameter>& parameters() const { return parameters_; }
+  const std::vector<ApiParameter>& parameters() const { return parameters_; }
   [[noreturn]] void wrong(const std::string& name, const std::string& what) const;
 
  private:
   const Json* find(const char* name, const char* type, const char* about, Json schema,
-                   Parameter::Effect effect = Parameter::Effect::honoured);
+                   ApiParameter::Effect effect = ApiParameter::Effect::honoured);
   const Json* body_ = nullptr;
   int bad_value_status_ = 400;
   std::set<std::string, std::less<>> known_;
-  std::vector<Parameter> parameters_;
+  std::vector<ApiParameter> parameters_;
   std::vector<std::string> warnings_;
 };
 

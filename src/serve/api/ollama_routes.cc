@@ -206,7 +206,7 @@ void list(Api& api, bool loaded, const Reply& reply) {
 
 }  // namespace
 
-std::vector<Parameter> ollama_parameters(bool chat) {
+std::vector<ApiParameter> ollama_parameters(bool chat) {
   Fields recorder;
   parse_ollama(recorder, chat);
   return recorder.parameters();

@@ -23,10 +23,10 @@ void add_text_routes(Router& router, Api& api);        // /tokenize, /detokenize
 void add_status_routes(Router& router, Api& api);      // /health, /metrics, /openapi.json
 
 // What the APIs read, in the order of their documentation: from the parsers themselves.
-std::vector<Parameter> chat_parameters();
-std::vector<Parameter> completion_parameters();
-std::vector<Parameter> messages_parameters();
-std::vector<Parameter> ollama_parameters(bool chat);
+std::vector<ApiParameter> chat_parameters();
+std::vector<ApiParameter> completion_parameters();
+std::vector<ApiParameter> messages_parameters();
+std::vector<ApiParameter> ollama_parameters(bool chat);
 // docs/api-table.md: every route, and every parameter with what becomes of it.
 std::string api_table(const Router& router);
 

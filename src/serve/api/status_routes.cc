@@ -38,7 +38,7 @@ std::string metrics_text(const Service& service) {
   return out;
 }
 
-std::vector<Parameter> parameters_of(const std::string& path) {
+std::vector<ApiParameter> parameters_of(const std::string& path) {
   if (path.ends_with("/chat/completions")) return chat_parameters();
   if (path.ends_with("/completions")) return completion_parameters();
   if (path.ends_with("/messages")) return messages_parameters();
@@ -46,15 +46,15 @@ std::vector<Parameter> parameters_of(const std::string& path) {
   return {};
 }
 
-std::string about(const Parameter& p) {
-  return p.effect == Parameter::Effect::honoured ? p.about
-         : p.effect == Parameter::Effect::warned ? cat("No effect: ", p.about, ".")
-                                                 : cat("Refused: ", p.about, ".");
+std::string about(const ApiParameter& p) {
+  return p.effect == ApiParameter::Effect::honoured ? p.about
+         : p.effect == ApiParameter::Effect::warned ? cat("No effect: ", p.about, ".")
+                                                    : cat("Refused: ", p.about, ".");
 }
 
-Json parameter_schema(const std::vector<Parameter>& parameters) {
+Json parameter_schema(const std::vector<ApiParameter>& parameters) {
   Json properties = Json::object();
-  for (const Parameter& p : parameters) {
+  for (const ApiParameter& p : parameters) {
     Json schema = p.schema;
     schema["description"] = about(p);
     properties[p.name] = schema;
@@ -94,7 +94,8 @@ std::string api_table(const Router& router) {
     out += cat("| ", route.method, " | `", route.path, "` | ", route.about, " |\n");
   for (const char* path : {"/v1/chat/completions", "/v1/completions", "/v1/messages", "/api/chat", "/api/generate"}) {
     out += cat("\n## ", path, "\n\n| parameter | type | effect |\n| --- | --- | --- |\n");
-    for (const Parameter& p : parameters_of(path)) out += cat("| `", p.name, "` | ", p.type, " | ", about(p), " |\n");
+    for (const ApiParameter& p : parameters_of(path))
+      out += cat("| `", p.name, "` | ", p.type, " | ", about(p), " |\n");
   }
   return out;
 }
