@@ -214,7 +214,7 @@ int compare_magnitude(const Decimal& a, const Decimal& b) {
 class Comparison {
  public:
   Comparison(const Decimal& bound, bool less, bool equal, bool greater, Budget& budget)
-      : budget_(budget), wanted_{less, equal, greater} {
+      : wanted_{less, equal, greater} {
     const auto parts = split(bound);
     whole_ = parts.first;
     fraction_ = parts.second;
@@ -264,7 +264,6 @@ class Comparison {
   void digit(int32_t from, int32_t to, char c) {
     dfa_.edge(from, to, static_cast<uint8_t>(c), static_cast<uint8_t>(c));
   }
-  Budget& budget_;
   bool wanted_[3];
   std::string whole_, fraction_;
   std::array<int32_t, 2> behind_{};
