@@ -1,11 +1,12 @@
-// The f32 matrix product: both operands packed into panels that lie in cache, a register tile of kRows x kCols
-// accumulators, one fused multiply-add chain per element. After Goto and van de Geijn 2008, "Anatomy of
-// high-performance matrix multiplication".
+// The f32 matrix product: b packed into panels that lie in cache (a too where its rows are columns in memory), a
+// register tile of accumulators, one fused multiply-add chain per element. After Goto and van de Geijn 2008, "Anatomy
+// of high-performance matrix multiplication".
 #include "kernels/loops/gemm.h"
 
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <vector>
 
@@ -22,26 +23,37 @@ constexpr int64_t kDepth = 384;      // k of a packed block
 constexpr int64_t kBlockRows = 192;  // of a: 288 KiB packed
 constexpr int64_t kBlockCols = 192;  // of b: 288 KiB packed; both multiples of every tile
 
-// c tile (+)= a panel [K][rows] times b panel [K][cols]
-using Tile = void (*)(int64_t K, const float* a, const float* b, float* c, int64_t ldc, bool accumulate);
-struct Tiling {
-  int64_t rows, cols;
-  Tile run;
+// Where a tile finds its rows of a: element (m, k) = first[min(m, last) * row + k * step].
+struct TileRows {
+  const float* first;
+  int64_t row, step, last;
 };
 
-void tile_portable(int64_t K, const float* a, const float* b, float* c, int64_t ldc, bool accumulate) {
+// c tile (+)= a rows times b panel [K][cols]
+using Tile = void (*)(int64_t K, const TileRows& a, const float* b, float* c, int64_t ldc, bool accumulate);
+struct Tiling {
+  int64_t rows, cols;
+  Tile packed, direct;  // a packed: row = 1, step = rows; a in place: step = 1
+};
+
+void tile_portable(int64_t K, const TileRows& a, const float* b, float* c, int64_t ldc, bool accumulate) {
   float sum[4][16] = {};
   for (int m = 0; m < 4 && accumulate; ++m)
     for (int n = 0; n < 16; ++n) sum[m][n] = c[m * ldc + n];
   for (int64_t k = 0; k < K; ++k)
     for (int m = 0; m < 4; ++m)
-      for (int n = 0; n < 16; ++n) sum[m][n] = std::fma(a[k * 4 + m], b[k * 16 + n], sum[m][n]);
+      for (int n = 0; n < 16; ++n)
+        sum[m][n] = std::fma(a.first[std::min<int64_t>(m, a.last) * a.row + k * a.step], b[k * 16 + n], sum[m][n]);
   for (int m = 0; m < 4; ++m)
     for (int n = 0; n < 16; ++n) c[m * ldc + n] = sum[m][n];
 }
 
 #if defined(__x86_64__)
-JEVONS_AVX2 void tile_avx2(int64_t K, const float* a, const float* b, float* c, int64_t ldc, bool accumulate) {
+template <bool kPacked>
+JEVONS_AVX2 void tile_avx2(int64_t K, const TileRows& a, const float* b, float* c, int64_t ldc, bool accumulate) {
+  const float* row[6];
+  JEVONS_UNROLL
+  for (int m = 0; m < 6; ++m) row[m] = a.first + std::min<int64_t>(m, a.last) * a.row;
   __m256 sum[6][2];
   JEVONS_UNROLL
   for (int m = 0; m < 6; ++m) {
@@ -52,7 +64,7 @@ JEVONS_AVX2 void tile_avx2(int64_t K, const float* a, const float* b, float* c, 
     const __m256 b0 = _mm256_loadu_ps(b + k * 16), b1 = _mm256_loadu_ps(b + k * 16 + 8);
     JEVONS_UNROLL
     for (int m = 0; m < 6; ++m) {
-      const __m256 x = _mm256_broadcast_ss(a + k * 6 + m);
+      const __m256 x = _mm256_broadcast_ss(kPacked ? row[0] + k * 6 + m : row[m] + k);
       sum[m][0] = _mm256_fmadd_ps(x, b0, sum[m][0]);
       sum[m][1] = _mm256_fmadd_ps(x, b1, sum[m][1]);
     }
@@ -64,7 +76,11 @@ JEVONS_AVX2 void tile_avx2(int64_t K, const float* a, const float* b, float* c, 
   }
 }
 
-JEVONS_AVX512 void tile_avx512(int64_t K, const float* a, const float* b, float* c, int64_t ldc, bool accumulate) {
+template <bool kPacked>
+JEVONS_AVX512 void tile_avx512(int64_t K, const TileRows& a, const float* b, float* c, int64_t ldc, bool accumulate) {
+  const float* row[12];
+  JEVONS_UNROLL
+  for (int m = 0; m < 12; ++m) row[m] = a.first + std::min<int64_t>(m, a.last) * a.row;
   __m512 sum[12][2];
   JEVONS_UNROLL
   for (int m = 0; m < 12; ++m) {
@@ -75,7 +91,7 @@ JEVONS_AVX512 void tile_avx512(int64_t K, const float* a, const float* b, float*
     const __m512 b0 = _mm512_loadu_ps(b + k * 32), b1 = _mm512_loadu_ps(b + k * 32 + 16);
     JEVONS_UNROLL
     for (int m = 0; m < 12; ++m) {
-      const __m512 x = _mm512_set1_ps(a[k * 12 + m]);
+      const __m512 x = _mm512_set1_ps(kPacked ? row[0][k * 12 + m] : row[m][k]);
       sum[m][0] = _mm512_fmadd_ps(x, b0, sum[m][0]);
       sum[m][1] = _mm512_fmadd_ps(x, b1, sum[m][1]);
     }
@@ -90,10 +106,10 @@ JEVONS_AVX512 void tile_avx512(int64_t K, const float* a, const float* b, float*
 
 Tiling tiling() {
 #if defined(__x86_64__)
-  if (current_isa() == Isa::avx512_vnni) return {12, 32, tile_avx512};
-  if (current_isa() == Isa::avx2) return {6, 16, tile_avx2};
+  if (current_isa() == Isa::avx512_vnni) return {12, 32, tile_avx512<true>, tile_avx512<false>};
+  if (current_isa() == Isa::avx2) return {6, 16, tile_avx2<true>, tile_avx2<false>};
 #endif
-  return {4, 16, tile_portable};
+  return {4, 16, tile_portable, tile_portable};
 }
 
 float* scratch(int which, int64_t floats) {
@@ -136,8 +152,18 @@ void pack_across(const float* from, int64_t stride, int64_t live, int64_t K, int
     for (int64_t k = 0; k < K; ++k) out[k * width + i] = 0;
 }
 
-// out[k * width + i] = from[k * stride + i] for i in [0, live), zero up to width.
+// out[k * kWidth + i] = from[k * stride + i]
+template <int kWidth>
+void pack_whole(const float* from, int64_t stride, int64_t K, float* out) {
+  for (int64_t k = 0; k < K; ++k) std::memcpy(out + k * kWidth, from + k * stride, kWidth * sizeof(float));
+}
+
+// The same for i in [0, live), zero up to width.
 void pack_along(const float* from, int64_t stride, int64_t live, int64_t K, int64_t width, float* out) {
+  if (live == width && width == 6) return pack_whole<6>(from, stride, K, out);
+  if (live == width && width == 12) return pack_whole<12>(from, stride, K, out);
+  if (live == width && width == 16) return pack_whole<16>(from, stride, K, out);
+  if (live == width && width == 32) return pack_whole<32>(from, stride, K, out);
   for (int64_t k = 0; k < K; ++k) {
     std::copy_n(from + k * stride, live, out + k * width);
     std::fill(out + k * width + live, out + (k + 1) * width, 0.0f);
@@ -156,11 +182,11 @@ void pack(MatrixView<float> m, bool k_is_minor, int64_t first, int64_t count, in
   }
 }
 
-void edge_tile(const Tiling& t, int64_t K, const float* a, const float* b, float* c, int64_t ldc, int64_t rows,
-               int64_t cols, bool accumulate) {
+void edge_tile(const Tiling& t, Tile run, int64_t K, const TileRows& a, const float* b, float* c, int64_t ldc,
+               int64_t rows, int64_t cols, bool accumulate) {
   alignas(64) float tile[12 * 32] = {};
   for (int64_t m = 0; m < rows && accumulate; ++m) std::copy_n(c + m * ldc, cols, tile + m * t.cols);
-  t.run(K, a, b, tile, t.cols, accumulate);
+  run(K, a, b, tile, t.cols, accumulate);
   for (int64_t m = 0; m < rows; ++m) std::copy_n(tile + m * t.cols, cols, c + m * ldc);
 }
 
@@ -171,6 +197,7 @@ void gemm_block(int64_t M, int64_t N, int64_t K, MatrixView<float> a, MatrixView
   if (K == 0 && !accumulate)
     for (int64_t m = 0; m < M; ++m) std::fill_n(c + m * ldc, N, 0.0f);
   const Tiling t = tiling();
+  const Tile run = a.transposed ? t.packed : t.direct;
   for (int64_t k0 = 0; k0 < K; k0 += kDepth) {
     const int64_t depth = std::min(kDepth, K - k0);
     const bool add = accumulate || k0 > 0;
@@ -181,16 +208,19 @@ void gemm_block(int64_t M, int64_t N, int64_t K, MatrixView<float> a, MatrixView
       for (int64_t m0 = 0; m0 < M; m0 += kBlockRows) {
         const int64_t rows = std::min(kBlockRows, M - m0);
         float* packed_a = scratch(0, kDepth * kBlockRows);
-        pack(a, !a.transposed, m0, rows, k0, depth, t.rows, packed_a);
+        if (a.transposed) pack(a, false, m0, rows, k0, depth, t.rows, packed_a);
         for (int64_t n = 0; n < cols; n += t.cols)
           for (int64_t m = 0; m < rows; m += t.rows) {
             const int64_t live_rows = std::min(t.rows, rows - m), live_cols = std::min(t.cols, cols - n);
+            const TileRows from = a.transposed
+                                      ? TileRows{packed_a + m * depth, 1, t.rows, t.rows - 1}
+                                      : TileRows{a.data + (m0 + m) * a.stride + k0, a.stride, 1, live_rows - 1};
             float* to = c + (m0 + m) * ldc + n0 + n;
-            const float *pa = packed_a + m * depth, *pb = packed_b + n * depth;
+            const float* panel = packed_b + n * depth;
             if (live_rows == t.rows && live_cols == t.cols)
-              t.run(depth, pa, pb, to, ldc, add);
+              run(depth, from, panel, to, ldc, add);
             else
-              edge_tile(t, depth, pa, pb, to, ldc, live_rows, live_cols, add);
+              edge_tile(t, run, depth, from, panel, to, ldc, live_rows, live_cols, add);
           }
       }
     }

@@ -64,11 +64,8 @@ void softmax_rows(T* p, int64_t rows, int64_t keys, int64_t first, T scale, T* l
     T* row = p + i * keys;
     const int64_t live = first + i + 1;
     const T top = *std::max_element(row, row + live) * scale;
-    double sum = 0;
-    for (int64_t j = 0; j < live; ++j) row[j] = exp_of(row[j] * scale - top);
-    for (int64_t j = 0; j < live; ++j) sum += row[j];
-    const T factor = static_cast<T>(1 / sum);
-    for (int64_t j = 0; j < live; ++j) row[j] *= factor;
+    const double sum = exp_row(row, live, scale, top);
+    scale_row(static_cast<T>(1 / sum), live, row);
     std::fill(row + live, row + keys, T{0});
     lse[i * lse_stride] = top + static_cast<T>(std::log(sum));
   }
@@ -123,11 +120,10 @@ void attend_documents_grad(const Env& env, const AttendDocumentsGradArgs& args) 
           const int64_t live = i + r + 1;
           const T log_sum = lse[head.lse + (i + r) * head.lse_stride];
           const T *o = out + head.o + (i + r) * head.o_stride, *g = d_out + head.o + (i + r) * head.o_stride;
-          double dot = 0;
-          for (int64_t c = 0; c < Dv; ++c) dot += static_cast<double>(o[c]) * g[c];
+          const T dot = static_cast<T>(dot_row(o, g, Dv));
           T *row = p + r * keys, *d_row = d_p + r * keys;
-          for (int64_t j = 0; j < live; ++j) row[j] = exp_of(row[j] * scale - log_sum);
-          for (int64_t j = 0; j < live; ++j) d_row[j] = row[j] * (d_row[j] - static_cast<T>(dot)) * scale;
+          exp_row(row, live, scale, log_sum);
+          softmax_grad_row(row, live, dot, scale, d_row);
           std::fill(row + live, row + keys, T{0});
           std::fill(d_row + live, d_row + keys, T{0});
         }

@@ -13,11 +13,8 @@ constexpr int64_t kTokens = 256;  // whose logits exist at a time
 template <class T>
 double turn_row(T* z, int64_t V, int32_t target, double factor) {
   const T top = *std::max_element(z, z + V), wanted = z[target];
-  double sum = 0;
-  for (int64_t v = 0; v < V; ++v) z[v] = exp_of(z[v] - top);
-  for (int64_t v = 0; v < V; ++v) sum += z[v];
-  const T scale = static_cast<T>(factor / sum);
-  for (int64_t v = 0; v < V; ++v) z[v] *= scale;
+  const double sum = exp_row(z, V, T{1}, top);
+  scale_row(static_cast<T>(factor / sum), V, z);
   z[target] -= static_cast<T>(factor);
   return std::log(sum) + static_cast<double>(top) - static_cast<double>(wanted);
 }

@@ -44,11 +44,8 @@ void gather(const T* from, int64_t width, const int32_t* order, int64_t count, i
 template <class T>
 void sum_slots(const Env& env, const T* from, const T* factor, int64_t N, int64_t A, int64_t D, T* to) {
   for_rows(env, N, A * D, [&](int64_t first, int64_t last) {
-    for (int64_t slot = first * A; slot < last * A; ++slot) {
-      T* out = to + slot / A * D;
-      const T f = factor ? factor[slot] : T{1};
-      for (int64_t i = 0; i < D; ++i) out[i] += f * from[slot * D + i];
-    }
+    for (int64_t slot = first * A; slot < last * A; ++slot)
+      add_row(factor ? factor[slot] : T{1}, from + slot * D, D, to + slot / A * D);
   });
 }
 
@@ -70,7 +67,7 @@ void grouped_experts(const Env& env, const GroupedExpertsArgs& args) {
     T *g = args.inner_gate.as<T>().data() + first * F, *u = args.inner_up.as<T>().data() + first * F;
     gemm_block(count, F, D, {x, D}, {matrix<T>(*args.gate, e), D, true}, g, F, false);
     gemm_block(count, F, D, {x, D}, {matrix<T>(*args.up, e), D, true}, u, F, false);
-    for (int64_t i = 0; i < count * F; ++i) a[i] = g[i] * sigmoid(g[i]) * u[i];
+    silu_mul_row(g, u, count * F, a);
     gemm_block(count, D, F, {a, F}, {matrix<T>(*args.down, e), F, true}, out, D, false);
     for (int64_t i = 0; i < count; ++i) std::copy_n(out + i * D, D, y + order[first + i] * D);
   });
@@ -97,26 +94,17 @@ void grouped_experts_grad(const Env& env, const GroupedExpertsGradArgs& args) {
       *d_x = scratch<T>(3, count * D);
     gather(args.d_out.as<T>().data(), D, order + first, count, A, rows);
     gemm_block(count, F, D, {rows, D}, {matrix<T>(*f.down, e), F}, d_a, F, false);  // before the slot's weight
+    silu_mul_row(g, u, count * F, a);
     for (int64_t i = 0; i < count; ++i) {
-      const int32_t slot = order[first + i];
-      const T weight = f.weights.as<T>()[static_cast<size_t>(slot)];
-      double through = 0;
-      for (int64_t j = i * F; j < (i + 1) * F; ++j) {
-        const T s = sigmoid(g[j]), value = g[j] * s * u[j], d = d_a[j];
-        through += static_cast<double>(d) * value;
-        a[j] = weight * value;
-        d_a[j] = weight * d;
-      }
-      args.d_weights.as<T>()[static_cast<size_t>(slot)] = static_cast<T>(through);
+      const auto slot = static_cast<size_t>(order[first + i]);
+      args.d_weights.as<T>()[slot] = static_cast<T>(dot_row(d_a + i * F, a + i * F, F));
+      scale_row(f.weights.as<T>()[slot], F, a + i * F);
+      scale_row(f.weights.as<T>()[slot], F, d_a + i * F);
     }
     gemm_block(D, F, count, {rows, D, true}, {a, F}, args.d_down[at].as<T>().data(), F, true);
     gather(f.x.as<T>().data(), D, order + first, count, A, rows);
     T* d_u = a;
-    for (int64_t j = 0; j < count * F; ++j) {
-      const T s = sigmoid(g[j]), d = d_a[j];
-      d_u[j] = d * g[j] * s;
-      d_a[j] = d * u[j] * s * (1 + g[j] * (1 - s));
-    }
+    silu_mul_grad_row(g, u, d_a, count * F, d_a, d_u);
     gemm_block(F, D, count, {d_a, F, true}, {rows, D}, args.d_gate[at].as<T>().data(), D, true);
     gemm_block(F, D, count, {d_u, F, true}, {rows, D}, args.d_up[at].as<T>().data(), D, true);
     gemm_block(count, D, F, {d_a, F}, {matrix<T>(*f.gate, e), D}, d_x, D, false);

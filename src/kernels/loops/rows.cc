@@ -72,9 +72,8 @@ template <class T>
 void silu_mul(const Env& env, const SiluMulArgs& args) {
   const T *gate = args.gate.as<T>().data(), *up = args.up.as<T>().data();
   T* out = args.out.as<T>().data();
-  for_rows(env, args.out.numel(), 1, [&](int64_t first, int64_t last) {
-    for (int64_t i = first; i < last; ++i) out[i] = gate[i] * sigmoid(gate[i]) * up[i];
-  });
+  for_rows(env, args.out.numel(), 1,
+           [&](int64_t first, int64_t last) { silu_mul_row(gate + first, up + first, last - first, out + first); });
 }
 
 template <class T>
@@ -82,11 +81,7 @@ void silu_mul_grad(const Env& env, const SiluMulGradArgs& args) {
   const T *gate = args.gate.as<T>().data(), *up = args.up.as<T>().data(), *d_out = args.d_out.as<T>().data();
   T *d_gate = args.d_gate.as<T>().data(), *d_up = args.d_up.as<T>().data();
   for_rows(env, args.d_out.numel(), 1, [&](int64_t first, int64_t last) {
-    for (int64_t i = first; i < last; ++i) {
-      const T g = gate[i], u = up[i], d = d_out[i], s = sigmoid(g);
-      d_gate[i] = d * u * s * (1 + g * (1 - s));
-      d_up[i] = d * g * s;
-    }
+    silu_mul_grad_row(gate + first, up + first, d_out + first, last - first, d_gate + first, d_up + first);
   });
 }
 
