@@ -127,24 +127,51 @@ float* scratch(int which, int64_t floats) {
   return buffer[which].get();
 }
 
-// out[k * width + i] = from[i * stride + k] for i in [0, live), zero up to width: a transposition, four by four.
+#if defined(__x86_64__)
+// to[k * width + i] = from[i * stride + k], i and k in [0, 8)
+JEVONS_AVX2_INLINE void transpose8(const float* from, int64_t stride, int64_t width, float* to) {
+  __m256 r[8], pair[8];
+  JEVONS_UNROLL
+  for (int i = 0; i < 4; ++i) {  // lines 0-3 and 4-7 as the halves of a register
+    r[i] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(from + i * stride)),
+                                _mm_loadu_ps(from + (i + 4) * stride), 1);
+    r[i + 4] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(from + i * stride + 4)),
+                                    _mm_loadu_ps(from + (i + 4) * stride + 4), 1);
+  }
+  JEVONS_UNROLL
+  for (int i = 0; i < 8; i += 4) {
+    pair[i] = _mm256_unpacklo_ps(r[i], r[i + 1]), pair[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
+    pair[i + 2] = _mm256_unpacklo_ps(r[i + 2], r[i + 3]), pair[i + 3] = _mm256_unpackhi_ps(r[i + 2], r[i + 3]);
+  }
+  JEVONS_UNROLL
+  for (int i = 0; i < 8; i += 4) {
+    _mm256_storeu_ps(to + i * width, _mm256_shuffle_ps(pair[i], pair[i + 2], 0x44));
+    _mm256_storeu_ps(to + (i + 1) * width, _mm256_shuffle_ps(pair[i], pair[i + 2], 0xee));
+    _mm256_storeu_ps(to + (i + 2) * width, _mm256_shuffle_ps(pair[i + 1], pair[i + 3], 0x44));
+    _mm256_storeu_ps(to + (i + 3) * width, _mm256_shuffle_ps(pair[i + 1], pair[i + 3], 0xee));
+  }
+}
+
+// Whole blocks of eight lines; returns how many lines are done.
+JEVONS_AVX2 int64_t pack_across_avx2(const float* from, int64_t stride, int64_t live, int64_t K, int64_t width,
+                                     float* out) {
+  int64_t i = 0;
+  for (; i + 8 <= live; i += 8) {
+    const float* r = from + i * stride;
+    int64_t k = 0;
+    for (; k + 8 <= K; k += 8) transpose8(r + k, stride, width, out + k * width + i);
+    for (; k < K; ++k)
+      for (int64_t j = 0; j < 8; ++j) out[k * width + i + j] = r[j * stride + k];
+  }
+  return i;
+}
+#endif
+
+// out[k * width + i] = from[i * stride + k] for i in [0, live), zero up to width.
 void pack_across(const float* from, int64_t stride, int64_t live, int64_t K, int64_t width, float* out) {
   int64_t i = 0;
 #if defined(__x86_64__)
-  for (; i + 4 <= live; i += 4) {
-    const float* r = from + i * stride;
-    int64_t k = 0;
-    for (; k + 4 <= K; k += 4) {
-      __m128 a = _mm_loadu_ps(r + k), b = _mm_loadu_ps(r + stride + k), c = _mm_loadu_ps(r + 2 * stride + k),
-             d = _mm_loadu_ps(r + 3 * stride + k);
-      _MM_TRANSPOSE4_PS(a, b, c, d);
-      float* to = out + k * width + i;
-      _mm_storeu_ps(to, a), _mm_storeu_ps(to + width, b), _mm_storeu_ps(to + 2 * width, c);
-      _mm_storeu_ps(to + 3 * width, d);
-    }
-    for (; k < K; ++k)
-      for (int64_t j = 0; j < 4; ++j) out[k * width + i + j] = r[j * stride + k];
-  }
+  if (current_isa() >= Isa::avx2) i = pack_across_avx2(from, stride, live, K, width, out);
 #endif
   for (; i < live; ++i)
     for (int64_t k = 0; k < K; ++k) out[k * width + i] = from[i * stride + k];
