@@ -392,6 +392,34 @@ export const flows = {
 
 /** With any model behind `jevons serve`: what does not depend on what it says. */
 export const realFlows = {
+  async history(open) {
+    const t = await open();
+    await t.ask("Tell me one fact about walruses.");
+    await t.done();
+    await t.page.waitForFunction(() => document.querySelectorAll(".item").length === 1);
+    const answer = (await text(t.page, ".answer-text")).slice(0, 40);
+    await t.page.click("text=New chat");
+    await t.ask("Say good morning.");
+    await t.done();
+    await t.page.waitForFunction(() => document.querySelectorAll(".item").length === 2);
+    await t.page.reload();
+    await t.page.click(".item-open >> text=walruses");
+    await t.page.waitForFunction((kept) => document.querySelector(".answer-text")?.innerText.startsWith(kept), answer);
+    await t.page.fill("input[type=search]", "walruses");
+    await t.page.waitForFunction(() => document.querySelectorAll(".item").length === 1);
+    await t.shot("real-history");
+    await t.page.fill("input[type=search]", "");
+    await t.page.waitForFunction(() => document.querySelectorAll(".item").length === 2);
+    await t.page.hover(".item >> nth=0");
+    await t.page.click(".item .icon-button >> nth=0");
+    await t.page.click("text=Delete");
+    await t.page.waitForFunction(() => document.querySelectorAll(".item").length === 1);
+    await t.page.reload();
+    await t.page.waitForFunction(() => document.querySelectorAll(".item").length === 1);
+    t.check((await text(t.page, ".item")).includes("walruses"), "the deleted one is gone, the other kept");
+    return JSON.stringify(answer);
+  },
+
   async conversation(open) {
     const t = await open();
     await t.page.waitForSelector(".dot");
