@@ -29,7 +29,7 @@ struct AttendOptions {
 };
 
 DType cache_type(const std::string& name) {
-  return name == "f32" ? DType::f32 : name == "bf16" ? DType::bf16 : DType::f16;
+  return name == "f32" ? DType::f32 : name == "bf16" ? DType::bf16 : name == "q8" ? DType::i8 : DType::f16;
 }
 
 std::vector<std::string> model_names() {
@@ -94,7 +94,7 @@ Command bench_attend_command() {
       .options = {{"--model", &o->model, "only the heads of this model", {.choices = model_names()}},
                   {"--context", &o->context, "positions in the cache", {.min = 1, .max = 1 << 20}},
                   {"--tokens", &o->tokens, "tokens in the step; 1 and 64 if not given", {.min = 1, .max = 65536}},
-                  {"--cache", &o->cache, "type of the cache", {.choices = {"f32", "f16", "bf16"}}}},
+                  {"--cache", &o->cache, "type of the cache", {.choices = {"f32", "f16", "bf16", "q8"}}}},
       .examples = {"jevons bench attend", "jevons bench attend --model smollm2 --context 512 --tokens 1 --json"},
       .run = [o](const Common& common) { return run_attend(*o, common); }};
 }

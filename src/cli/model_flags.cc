@@ -13,7 +13,7 @@ std::vector<Option> model_options(ModelFlags& f) {
            &f.compute,
            "auto: the fastest kernels; f32: float32 activations, dequantised weights; ref: float64 reference",
            {.choices = {"auto", "f32", "ref"}}},
-          {"--cache-type", &f.cache, "type of cached keys and values", {.choices = {"f16", "bf16", "f32"}}},
+          {"--cache-type", &f.cache, "type of cached keys and values", {.choices = {"f16", "bf16", "q8", "f32"}}},
           {"--speculate",
            &f.speculate,
            "guess tokens from the text before and check several in one step; the answer stays the same",
@@ -33,6 +33,7 @@ ModelOptions options_from(const ModelFlags& f, const Common& common) {
                                                   : Speculation::measured;
   options.cache_type = f.cache == "f32" || f.compute == "f32" ? DType::f32
                        : f.cache == "bf16"                    ? DType::bf16
+                       : f.cache == "q8"                      ? DType::i8
                                                               : DType::f16;
   return options;
 }

@@ -3,16 +3,31 @@
 #include <sys/mman.h>
 
 #include "base/strings.h"
+#include "kernels/kv_layout.h"
 
 namespace jevons {
 
+namespace {
+
+struct Widths {
+  int64_t heads, key, value;
+};
+Widths widths(const Config& config) {
+  if (config.latent()) return {1, config.key_numbers(), config.kv_lora_rank};
+  return {config.num_key_value_heads, config.head_dim, config.head_dim};
+}
+
+}  // namespace
+
 int64_t KvStore::bytes_per_token(const Config& config, int64_t layers, DType dtype) {
-  return layers * (config.key_numbers() + config.value_numbers()) * dtype_size(dtype);
+  const Widths w = widths(config);
+  return layers * w.heads * (kv_entry_bytes(dtype, w.key) + (config.latent() ? 0 : kv_entry_bytes(dtype, w.value)));
 }
 
 KvStore::KvStore(const Config& config, int64_t layers, int64_t pages, int64_t page_tokens, DType dtype) {
-  const int64_t key_bytes = pages * page_tokens * config.key_numbers() * dtype_size(dtype);
-  const int64_t value_bytes = pages * page_tokens * config.value_numbers() * dtype_size(dtype);
+  const Widths w = widths(config);
+  const int64_t slots = pages * page_tokens * w.heads, key_bytes = slots * kv_entry_bytes(dtype, w.key);
+  const int64_t value_bytes = config.latent() ? 0 : slots * kv_entry_bytes(dtype, w.value);
   bytes_ = static_cast<size_t>(layers * (key_bytes + value_bytes));
   data_ = ::mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (data_ == MAP_FAILED)
@@ -23,9 +38,7 @@ KvStore::KvStore(const Config& config, int64_t layers, int64_t pages, int64_t pa
     KvLayer layer;
     layer.dtype = dtype;
     layer.page_tokens = page_tokens;
-    layer.heads = config.latent() ? 1 : config.num_key_value_heads;
-    layer.key_width = config.latent() ? config.key_numbers() : config.head_dim;
-    layer.value_width = config.latent() ? config.kv_lora_rank : config.head_dim;
+    layer.heads = w.heads, layer.key_width = w.key, layer.value_width = w.value;
     layer.key = next;
     layer.value = config.latent() ? nullptr : next + key_bytes;
     next += key_bytes + value_bytes;

@@ -18,9 +18,24 @@ struct Shapes {
   DType dtype = DType::f16;
 };
 
-double rounded(DType dtype, double value) {
-  const float x = static_cast<float>(value);
-  return dtype == DType::f16 ? f16_to_f32(f32_to_f16(x)) : dtype == DType::bf16 ? bf16_to_f32(f32_to_bf16(x)) : x;
+// What a cache of this type keeps of entries of `width` numbers.
+void round_entries(DType dtype, int64_t width, std::vector<double>& all) {
+  for (size_t first = 0; first < all.size(); ++first) {
+    const float x = static_cast<float>(all[first]);
+    if (dtype != DType::i8) {
+      all[first] = dtype == DType::f16    ? f16_to_f32(f32_to_f16(x))
+                   : dtype == DType::bf16 ? bf16_to_f32(f32_to_bf16(x))
+                                          : x;
+      continue;
+    }
+    const size_t column = first % static_cast<size_t>(width);
+    if (column % 32 != 0) continue;
+    const size_t end = first + std::min<size_t>(32, static_cast<size_t>(width) - column);
+    double top = 0;
+    for (size_t i = first; i < end; ++i) top = std::max(top, std::abs(all[i]));
+    const double scale = f16_to_f32(f32_to_f16(static_cast<float>(top / 127)));
+    for (size_t i = first; i < end; ++i) all[i] = std::clamp(std::nearbyint(all[i] / scale), -127.0, 127.0) * scale;
+  }
 }
 
 // Some sequences whose caches are filled by kv_store of the back end in use. Pages of the sequences are interleaved.
@@ -42,16 +57,17 @@ struct Cached {
     for (size_t i = 0; i < lengths.size(); ++i) {
       keys.push_back(random_values(100 + i, lengths[i] * s.kv_heads * s.key_width));
       values.push_back(random_values(200 + i, lengths[i] * s.kv_heads * s.value_width));
-      for (double& v : keys.back()) v = rounded(s.dtype, v);
-      for (double& v : values.back()) v = rounded(s.dtype, v);
+      round_entries(s.dtype, s.key_width, keys.back());
+      round_entries(s.dtype, s.value_width, values.back());
     }
   }
 
   KvLayer layer(DType type) {
     const Shapes& s = shapes;
-    const int64_t slots = page_count * s.kv_heads * s.page_tokens * dtype_size(type);
-    key.assign(static_cast<size_t>(slots * s.key_width), std::byte{0xff});  // NaN where nothing is stored
-    value.assign(static_cast<size_t>(s.latent ? 0 : slots * s.value_width), std::byte{0xff});
+    const int64_t slots = page_count * s.kv_heads * s.page_tokens;
+    key.assign(static_cast<size_t>(slots * kv_entry_bytes(type, s.key_width)),
+               std::byte{0xff});  // NaN where nothing is
+    value.assign(static_cast<size_t>(s.latent ? 0 : slots * kv_entry_bytes(type, s.value_width)), std::byte{0xff});
     return {key.data(), s.latent ? nullptr : value.data(), type, s.page_tokens, s.kv_heads, s.key_width, s.value_width};
   }
 };
@@ -163,6 +179,8 @@ TEST(Attend, DecodeOfSeveralSequences) {
   const std::vector<int32_t> lengths = {1, 255, 256, 257, 700, 33};
   EXPECT_EQ("", check(attend_case("smollm2", {9, 3, 64, 64}, lengths, decode(lengths))));
   EXPECT_EQ("", check(attend_case("f32", {4, 2, 24, 24, false, 7, DType::f32}, lengths, decode(lengths))));
+  EXPECT_EQ("", check(attend_case("q8", {9, 3, 64, 64, false, 16, DType::i8}, lengths, decode(lengths))));
+  EXPECT_EQ("", check(attend_case("q8 odd", {4, 2, 45, 37, false, 7, DType::i8}, lengths, decode(lengths))));
   EXPECT_EQ("", check(attend_case("bf16", {8, 1, 20, 12, false, 64, DType::bf16}, lengths, decode(lengths))));
 }
 
@@ -176,6 +194,8 @@ TEST(Attend, Prefill) {
 TEST(Attend, LatentCacheSharedByManyHeads) {
   EXPECT_EQ("", check(attend_case("v2-lite", {16, 1, 576, 512, true, 16, DType::f16}, {300, 20}, decode({300, 20}))));
   EXPECT_EQ("", check(attend_case("v3", {128, 1, 72, 64, true, 16, DType::bf16}, {262}, prefill(258, 262))));
+  EXPECT_EQ("", check(attend_case("v3, q8", {128, 1, 72, 64, true, 16, DType::i8}, {262}, prefill(258, 262))));
+  EXPECT_EQ("", check(attend_case("latent, q8", {4, 1, 72, 40, true, 16, DType::i8}, {262}, prefill(261, 262))));
   EXPECT_EQ("", check(attend_case("exact", {6, 1, 44, 36, true, 16, DType::f32}, {50}, prefill(40, 50))));
 }
 
@@ -300,7 +320,7 @@ TEST(Composite, RefAttendIsSoftmaxTimesValues) {
 }
 
 TEST(KvStore, RoundsToTheCache) {
-  for (const DType dtype : {DType::f32, DType::f16, DType::bf16})
+  for (const DType dtype : {DType::f32, DType::f16, DType::bf16, DType::i8})
     for (const Isa isa : supported_isas()) {
       const Isa before = current_isa();
       force_isa(isa);
@@ -310,23 +330,17 @@ TEST(KvStore, RoundsToTheCache) {
       Arena arena;
       store(kernels(DeviceKind::cpu), {exec, arena}, c, layer, 0, 0, 11, DType::f32);
       force_isa(before);
-      const auto at = [&](const std::byte* data, int64_t index) {
-        const std::byte* from = data + index * dtype_size(dtype);
-        uint16_t half;
-        float single;
-        std::memcpy(&half, from, 2);
-        if (dtype == DType::f32) return std::memcpy(&single, from, 4), single;
-        return dtype == DType::f16 ? f16_to_f32(half) : bf16_to_f32(half);
-      };
+      std::vector<double> keys = c.keys[0], values = c.values[0];
+      round_entries(dtype, 13, keys), round_entries(dtype, 19, values);
       for (int64_t p = 0; p < 11; ++p)
         for (int64_t h = 0; h < 2; ++h) {
           const int64_t page = c.tables[0][p / 4];
-          for (int64_t i = 0; i < 13; ++i)
-            ASSERT_EQ(at(layer.key, ((page * 2 + h) * 4 + p % 4) * 13 + i),
-                      static_cast<float>(rounded(dtype, c.keys[0][(p * 2 + h) * 13 + i])));
-          for (int64_t i = 0; i < 19; ++i)
-            ASSERT_EQ(at(layer.value, ((page * 2 + h) * 4 + p % 4) * 19 + i),
-                      static_cast<float>(rounded(dtype, c.values[0][(p * 2 + h) * 19 + i])));
+          const int64_t slot = (page * 2 + h) * 4 + p % 4;
+          float key[13], value[19];
+          kv_widen(dtype, layer.key + slot * kv_entry_bytes(dtype, 13), 13, 13, key);
+          kv_widen(dtype, layer.value + slot * kv_entry_bytes(dtype, 19), 19, 19, value);
+          for (int64_t i = 0; i < 13; ++i) ASSERT_EQ(key[i], static_cast<float>(keys[(p * 2 + h) * 13 + i]));
+          for (int64_t i = 0; i < 19; ++i) ASSERT_EQ(value[i], static_cast<float>(values[(p * 2 + h) * 19 + i]));
         }
     }
 }

@@ -118,12 +118,12 @@ struct BatchView {
   const int32_t* const* pages = nullptr;
 };
 
-// The cache of one layer. Keys [page][K][P][key_width], values likewise with value_width. A latent cache (MLA) has no
-// `value`: a value is the first value_width numbers of its key.
+// The cache of one layer. Keys [page][K][P][key_width], values likewise with value_width; entries as in kv_layout.h. A
+// latent cache (MLA) has no `value`: a value is the first value_width numbers of its key.
 struct KvLayer {
   std::byte* key = nullptr;
   std::byte* value = nullptr;
-  DType dtype = DType::f32;  // f64 (ref), f32, f16, bf16
+  DType dtype = DType::f32;  // f64 (ref), f32, f16, bf16, i8 (kv_layout.h)
   int64_t page_tokens = 0;
   int64_t heads = 0, key_width = 0, value_width = 0;
 };

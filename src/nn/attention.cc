@@ -5,7 +5,7 @@
 #include <cstring>
 #include <vector>
 
-#include "tensor/half.h"
+#include "kernels/kv_layout.h"
 
 namespace jevons {
 
@@ -100,19 +100,15 @@ namespace {
 
 // The cached entries of positions 0 .. count-1 of one sequence as activations [count, width].
 Tensor gather_entries(Ctx& c, const KvLayer& cache, const int32_t* pages, int64_t count) {
-  const int64_t width = cache.key_width, row = width * dtype_size(cache.dtype);
+  const int64_t width = cache.key_width, row = kv_entry_bytes(cache.dtype, width);
   Tensor out = c.alloc({count, width});
   for (int64_t p = 0; p < count; ++p) {
     const std::byte* from =
         cache.key + (pages[p / cache.page_tokens] * cache.page_tokens + p % cache.page_tokens) * row;
-    const auto* half = reinterpret_cast<const uint16_t*>(from);
-    if (cache.dtype == out.dtype()) {
+    if (cache.dtype == DType::f64)
       std::memcpy(out.rows(p, 1).data(), from, static_cast<size_t>(row));
-    } else {
-      float* to = out.rows(p, 1).as<float>().data();
-      for (int64_t i = 0; i < width; ++i)
-        to[i] = cache.dtype == DType::bf16 ? bf16_to_f32(half[i]) : f16_to_f32(half[i]);
-    }
+    else
+      kv_widen(cache.dtype, from, width, width, out.rows(p, 1).as<float>().data());
   }
   return out;
 }

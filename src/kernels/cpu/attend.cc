@@ -92,9 +92,10 @@ int32_t live_positions(const AttendArgs& args, int64_t n, int64_t index) {
 void find_entries(const AttendArgs& args, const Task& task, int64_t all_heads, int64_t first, int64_t count,
                   const std::byte** key, const std::byte** value) {
   const KvLayer& cache = args.cache;
-  const int64_t size = dtype_size(cache.dtype), head = task.head * cache.heads / all_heads;
+  const int64_t head = task.head * cache.heads / all_heads;
   const int64_t sequence = args.batch.sequence[task.token];
-  const int64_t key_bytes = cache.key_width * size, value_bytes = cache.value_width * size;
+  const int64_t key_bytes = kv_entry_bytes(cache.dtype, cache.key_width);
+  const int64_t value_bytes = kv_entry_bytes(cache.dtype, cache.value_width);
   for (int64_t j = 0; j < count;) {
     const int64_t n = std::min(count - j, cache.page_tokens - (first + j) % cache.page_tokens);
     const std::byte* k = cache.key + kv_index(cache, args.batch, sequence, first + j, head, key_bytes);
@@ -119,6 +120,7 @@ void run_chunk(const AttendArgs& args, const Task& task, int64_t all_heads, int6
                           count,
                           args.cache.key_width,
                           args.cache.value_width,
+                          args.cache.value ? args.cache.value_width : args.cache.key_width,
                           task.rows(),
                           scratch.q,
                           live,
@@ -235,8 +237,9 @@ void run_in_pieces(const Env& env, const AttendArgs& args, const std::vector<Tas
 
 void attend(const Env& env, const AttendArgs& args) {
   check_attend(args);
-  require(args.cache.dtype == DType::f32 || args.cache.dtype == DType::f16 || args.cache.dtype == DType::bf16,
-          "attend: the cache of the cpu back end is f32, f16 or bf16");
+  const DType type = args.cache.dtype;
+  require(type == DType::f32 || type == DType::f16 || type == DType::bf16 || type == DType::i8,
+          "attend: the cache of the cpu back end is f32, f16, bf16 or i8");
   const int64_t heads = args.q.dims<3>()[1];
   const std::vector<Task> tasks = make_tasks(args, heads);
   if (tasks.empty()) return;

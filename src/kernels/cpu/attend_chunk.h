@@ -22,12 +22,14 @@ constexpr int64_t kAttendRows = 48;  // query rows of a chunk at most
 constexpr int64_t padded(int64_t width) { return (width + 7) / 8 * 8; }
 
 struct AttendChunk {
-  // The cache: one pointer per position, entries of f32, f16 or bf16. The last entry of `key` may repeat.
+  // The cache: one pointer per position, entries of f32, f16, bf16 or i8 (kv_layout.h). The last entry of `key` may
+  // repeat.
   const std::byte* const* key;
   const std::byte* const* value;
   DType dtype;
   int64_t count;  // positions that the row with the farthest sight sees
   int64_t key_width, value_width;
+  int64_t value_entry;  // numbers of the entry that holds a value: more than value_width where it is part of a key
   // The rows.
   int64_t rows;
   const float* q;       // [rows, padded(key_width)], scaled; zeros behind the width

@@ -1,6 +1,7 @@
 #include "kernels/cpu/attend_chunk.h"
 #include "kernels/cpu/isa.h"
 #include "kernels/cpu/math.h"
+#include "kernels/kv_layout.h"
 #include "tensor/half.h"
 
 #if defined(__x86_64__)
@@ -18,6 +19,7 @@ JEVONS_AVX2_INLINE void store(float* to, Lanes x) { _mm256_storeu_ps(to, x); }
 JEVONS_AVX2_INLINE Lanes add(Lanes a, Lanes b) { return _mm256_add_ps(a, b); }
 JEVONS_AVX2_INLINE Lanes sub(Lanes a, Lanes b) { return _mm256_sub_ps(a, b); }
 JEVONS_AVX2_INLINE Lanes max(Lanes a, Lanes b) { return _mm256_max_ps(a, b); }
+JEVONS_AVX2_INLINE Lanes mul(Lanes a, Lanes b) { return _mm256_mul_ps(a, b); }
 JEVONS_AVX2_INLINE Lanes fma(Lanes a, Lanes b, Lanes c) { return _mm256_fmadd_ps(a, b, c); }
 JEVONS_AVX2_INLINE Lanes exp(Lanes x) { return exp_f32x8(x); }
 
@@ -44,6 +46,16 @@ JEVONS_AVX2_INLINE Lanes widen_f16(const std::byte* from) {
 JEVONS_AVX2_INLINE Lanes widen_bf16(const std::byte* from) {
   const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
   return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
+}
+
+JEVONS_AVX2_INLINE Lanes widen_i8(const std::byte* from) {
+  return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from))));
+}
+
+JEVONS_AVX2_INLINE Lanes splat_f16(const std::byte* from) {
+  uint16_t half;
+  __builtin_memcpy(&half, from, 2);
+  return _mm256_broadcastss_ps(_mm_cvtph_ps(_mm_cvtsi32_si128(half)));
 }
 
 #define JEVONS_TIER JEVONS_AVX2

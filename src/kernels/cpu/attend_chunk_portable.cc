@@ -1,9 +1,11 @@
 #include <array>
 #include <cmath>
+#include <cstring>
 
 #include "kernels/cpu/attend_chunk.h"
 #include "kernels/cpu/isa.h"
 #include "kernels/cpu/math.h"
+#include "kernels/kv_layout.h"
 #include "tensor/half.h"
 
 namespace jevons {
@@ -38,6 +40,9 @@ float max(float a, float b) { return a > b ? a : b; }  // as vmaxps: the second 
 Lanes max(const Lanes& a, const Lanes& b) {
   return each([&](size_t i) { return max(a[i], b[i]); });
 }
+Lanes mul(const Lanes& a, const Lanes& b) {
+  return each([&](size_t i) { return a[i] * b[i]; });
+}
 Lanes fma(const Lanes& a, const Lanes& b, const Lanes& c) {
   return each([&](size_t i) { return std::fma(a[i], b[i], c[i]); });
 }
@@ -59,6 +64,15 @@ Lanes widen_f16(const std::byte* from) {
 }
 Lanes widen_bf16(const std::byte* from) {
   return each([&](size_t i) { return bf16_to_f32(reinterpret_cast<const uint16_t*>(from)[i]); });
+}
+
+Lanes widen_i8(const std::byte* from) {
+  return each([&](size_t i) { return static_cast<float>(static_cast<int8_t>(from[i])); });
+}
+Lanes splat_f16(const std::byte* from) {
+  uint16_t half;
+  std::memcpy(&half, from, 2);
+  return splat(f16_to_f32(half));
 }
 
 #define JEVONS_TIER

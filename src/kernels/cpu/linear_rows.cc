@@ -215,8 +215,10 @@ void dot_rows(const float* w, int64_t rows, int64_t cols, const float* const* x,
   dot_portable(w, rows, cols, x, count, out);
 }
 
-bool dot_stored_rows(const Weight& weight, int64_t matrix, int64_t row, int64_t rows, const float* const* x,
-                     int64_t count, float* out) {
+bool dot_stored_rows([[maybe_unused]] const Weight& weight, [[maybe_unused]] int64_t matrix,
+                     [[maybe_unused]] int64_t row, [[maybe_unused]] int64_t rows,
+                     [[maybe_unused]] const float* const* x, [[maybe_unused]] int64_t count,
+                     [[maybe_unused]] float* out) {
 #if defined(__x86_64__)
   const std::byte* bytes = weight.data[static_cast<size_t>(matrix)] + row * row_bytes(weight.pack, weight.cols);
   if (current_isa() < Isa::avx2) return false;
