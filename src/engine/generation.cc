@@ -68,7 +68,9 @@ Generation::Generation(const Tokenizer& tokenizer, GenerateOptions options, int6
       interrupted_(std::move(interrupted)),
       decoder_(tokenizer),
       thought_(options_.starts_in_thought),
-      scanner_(options_.stop) {}
+      scanner_(options_.stop) {
+  if (options_.tools.format != ToolFormat::none) calls_.emplace(options_.tools.format, options_.tools.names);
+}
 
 Request Generation::request(std::vector<int32_t> prompt, Sampling sampling,
                             std::function<void(std::span<float>)> constrain) {
@@ -139,7 +141,7 @@ Verdict Generation::token(int32_t id, bool drawn) {
   if (options_.logprobs >= 0) choices_.push_back(choice(id, drawn));
   emit(decoder_.push(id));
   if (thinking && !in_thought()) thought_end_ = now;
-  if (scanner_.hit()) return end(Finish::stop);
+  if (scanner_.hit() || (called_ && !options_.tools.parallel)) return end(Finish::stop);
   if (options_.max_tokens > 0 && static_cast<int64_t>(out_.tokens.size()) >= options_.max_tokens)
     return end(Finish::length);
   const Interrupt wish = interrupted_ ? interrupted_() : Interrupt::none;
@@ -158,6 +160,8 @@ const Generated& Generation::finish() {
     deliver(rest.reasoning, scanner_.push(rest.content));
   }
   if (!scanner_.hit()) deliver({}, scanner_.flush());
+  if (calls_) deliver(calls_->finish());
+  if (calls_ && out_.calls.empty() && out_.finish == Finish::stop && in_thought()) recover_calls();
   if (!choices_.empty() && on_piece_) on_piece_({{}, {}, choices_});
   choices_.clear();
   if (scanner_.hit()) out_.stop_string = *scanner_.hit(), out_.finish = Finish::stop;
@@ -180,11 +184,51 @@ void Generation::emit(const std::string& text) {
 }
 
 void Generation::deliver(const std::string& reasoning, const std::string& text) {
-  if (reasoning.empty() && text.empty()) return;
   out_.reasoning += reasoning;
-  out_.text += text;
-  if (on_piece_) on_piece_({reasoning, text, choices_});
+  if (!calls_) {
+    out_.text += text;
+    return give({reasoning, text, {}});
+  }
+  give({reasoning, {}, {}});
+  deliver(calls_->push(text));
+}
+
+void Generation::deliver(std::vector<ToolEvent> events) {
+  for (ToolEvent& e : events) {
+    if (e.kind == ToolEvent::Kind::text) {
+      out_.text += e.text;
+      give({{}, e.text, {}});
+      continue;
+    }
+    if (e.kind == ToolEvent::Kind::begin) {
+      if (options_.tools.new_id) e.id = options_.tools.new_id(e.call);
+      out_.calls.push_back({e.id, e.text, {}, false});
+    }
+    if (e.kind == ToolEvent::Kind::arguments) out_.calls.back().arguments += e.text;
+    if (e.kind == ToolEvent::Kind::end) out_.calls.back().whole = e.whole, called_ = true;
+    give({{}, {}, {}, {&e, 1}});
+  }
+}
+
+void Generation::give(const Piece& piece) {
+  if (piece.reasoning.empty() && piece.text.empty() && piece.calls.empty()) return;
+  if (on_piece_) on_piece_({piece.reasoning, piece.text, choices_, piece.calls});
   choices_.clear();
+}
+
+// Some models call without closing their thought first: whole calls in it count, if it was never closed.
+void Generation::recover_calls() {
+  ToolCallParser parser(options_.tools.format, options_.tools.names);
+  std::vector<ToolEvent> events = parser.push(out_.reasoning);
+  for (ToolEvent& e : parser.finish()) events.push_back(std::move(e));
+  bool whole = true;
+  std::erase_if(events, [&](const ToolEvent& e) {
+    whole &= e.whole;
+    return e.kind == ToolEvent::Kind::text;
+  });
+  if (!whole || events.empty()) return;
+  out_.calls_recovered = true;
+  deliver(std::move(events));
 }
 
 }  // namespace jevons

@@ -18,8 +18,17 @@
 #include "engine/engine.h"
 #include "text/thought.h"
 #include "text/tokenizer.h"
+#include "text/tool_calls.h"
 
 namespace jevons {
+
+// The functions that the answer may call.
+struct ToolOptions {
+  ToolFormat format = ToolFormat::none;  // how this model writes calls; none: all is text
+  std::vector<std::string> names{};
+  std::function<std::string(int64_t)> new_id{};  // an id for the call of this index
+  bool parallel = true;                          // false: the answer ends with its first call
+};
 
 struct GenerateOptions {
   int64_t max_tokens = 0;           // of thought and answer together; 0: to the end of the context
@@ -32,6 +41,7 @@ struct GenerateOptions {
   int64_t answer_allowance = 0;             // tokens of max_tokens (or of the context) that a thought must leave
   bool break_loops = false;                 // closes a thought that goes round in circles
   int logprobs = -1;                        // < 0: none; else how many alternatives of each token are kept
+  ToolOptions tools{};
 };
 
 enum class Finish { stop, length, interrupted };
@@ -40,9 +50,11 @@ const char* finish_name(Finish finish);
 struct Generated {
   std::vector<int32_t> tokens;
   std::string text, reasoning;
+  std::vector<ToolCall> calls;  // not part of the text
   Finish finish = Finish::length;
   std::string stop_string;                        // the one that ended it
   bool loop_closed = false, thought_cut = false;  // the thought was closed by the loop breaker; by budget or allowance
+  bool calls_recovered = false;                   // the calls stood in a thought that was never closed
   int64_t prompt_tokens = 0, cached_tokens = 0, thought_tokens = 0;
   double prompt_seconds = 0, seconds = 0;  // until the first token; from the first to the last
   double thought_seconds = 0;              // of `seconds`, until the thought was closed
@@ -61,10 +73,11 @@ struct TokenChoice {
 // What logits [V] say of token `id`: log-softmax, entropy, and the `likeliest` most probable tokens. Cost: O(V).
 TokenChoice weigh(std::span<const float> logits, int32_t id, int likeliest);
 
-// Text that became certain, and the tokens it came from (all since the last piece). Empty unless logprobs are wanted.
+// What became certain: text, or something of a tool call (never both, never Kind::text).
 struct Piece {
   std::string_view reasoning, text;
-  std::span<const TokenChoice> tokens;
+  std::span<const TokenChoice> tokens;  // it came from: all since the last piece; empty unless logprobs are wanted
+  std::span<const ToolEvent> calls = {};
 };
 
 enum class Interrupt { none, end_thought, end_all };
@@ -116,6 +129,9 @@ class Generation {
   TokenChoice choice(int32_t id, bool drawn) const;
   void emit(const std::string& text);
   void deliver(const std::string& reasoning, const std::string& text);
+  void deliver(std::vector<ToolEvent> events);
+  void give(const Piece& piece);
+  void recover_calls();
 
   const Tokenizer& tokenizer_;
   const GenerateOptions options_;
@@ -126,10 +142,11 @@ class Generation {
   StreamDecoder decoder_;
   ThoughtParser thought_;
   StopScanner scanner_;
+  std::optional<ToolCallParser> calls_;
   LoopDetector loop_;
   std::vector<float> logits_;  // of the position being drawn, if logprobs are wanted
   std::vector<TokenChoice> choices_;
-  bool closing_ = false;
+  bool closing_ = false, called_ = false;
   double start_ = 0, first_ = 0, last_ = 0, thought_end_ = 0;
 };
 

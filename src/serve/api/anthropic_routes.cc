@@ -121,6 +121,7 @@ void read_thinking(ChatRequest& r, Fields& f) {
 
 ChatRequest parse_messages(Fields& f, bool counting) {
   ChatRequest r;
+  r.call_ids = CallIds::anthropic;
   r.asked = f.text("model", "a name of /v1/models").value_or("");
   r.messages = Json::array();
   if (const Json* system = f.value("system", "string or array", "system message"))
@@ -156,6 +157,16 @@ ChatRequest parse_messages(Fields& f, bool counting) {
   return r;
 }
 
+// `input` has to be an object: arguments that are none are its only member, "arguments", as text.
+Json tool_use_block(const ToolCall& call) {
+  Result<Json> input = Json::parse(call.arguments);
+  const bool object = input.ok() && input->is_object();
+  return Json::Object{{"type", "tool_use"},
+                      {"id", call.id},
+                      {"name", call.name},
+                      {"input", object ? *input : Json(Json::Object{{"arguments", call.arguments}})}};
+}
+
 class MessagesSink : public ChatSink {
  public:
   MessagesSink(std::string id, Reply reply) : id_(std::move(id)), reply_(std::move(reply)) {}
@@ -181,6 +192,14 @@ class MessagesSink : public ChatSink {
       open("text");
       delta(Json::Object{{"type", "text_delta"}, {"text", piece.text}});
     }
+    for (const ToolEvent& e : piece.calls) {
+      if (e.kind == ToolEvent::Kind::begin)
+        open_block("tool_use",
+                   Json::Object{{"type", "tool_use"}, {"id", e.id}, {"name", e.text}, {"input", Json::object()}});
+      if (e.kind == ToolEvent::Kind::arguments)
+        delta(Json::Object{{"type", "input_json_delta"}, {"partial_json", e.text}});
+      if (e.kind == ToolEvent::Kind::end) close();
+    }
   }
 
   void choice_end(int64_t, const Generated& result) override { result_ = result; }
@@ -189,6 +208,7 @@ class MessagesSink : public ChatSink {
     const Generated& g = result_;
     const char* reason = !g.stop_string.empty()       ? "stop_sequence"
                          : g.finish == Finish::length ? "max_tokens"
+                         : !g.calls.empty()           ? "tool_use"
                                                       : "end_turn";
     const Json stop = g.stop_string.empty() ? Json() : Json(g.stop_string);
     const Json use = usage(g.cached_tokens, static_cast<int64_t>(g.tokens.size()));
@@ -196,7 +216,8 @@ class MessagesSink : public ChatSink {
       Json content = Json::array();
       if (!g.reasoning.empty())
         content.push_back(Json::Object{{"type", "thinking"}, {"thinking", g.reasoning}, {"signature", ""}});
-      content.push_back(Json::Object{{"type", "text"}, {"text", g.text}});
+      if (!g.text.empty() || g.calls.empty()) content.push_back(Json::Object{{"type", "text"}, {"text", g.text}});
+      for (const ToolCall& call : g.calls) content.push_back(tool_use_block(call));
       return send_json(reply_, message(content, reason, stop, use));
     }
     close();
@@ -238,10 +259,12 @@ class MessagesSink : public ChatSink {
 
   void open(const std::string& kind) {
     if (kind_ == kind) return;
+    open_block(kind, kind == "text" ? Json::Object{{"type", "text"}, {"text", ""}}
+                                    : Json::Object{{"type", "thinking"}, {"thinking", ""}, {"signature", ""}});
+  }
+  void open_block(const std::string& kind, const Json& block) {
     close();
     kind_ = kind;
-    const Json block = kind == "text" ? Json::Object{{"type", "text"}, {"text", ""}}
-                                      : Json::Object{{"type", "thinking"}, {"thinking", ""}, {"signature", ""}};
     send("content_block_start", Json::Object{{"index", block_}, {"content_block", block}});
   }
   void delta(const Json& delta) { send("content_block_delta", Json::Object{{"index", block_}, {"delta", delta}}); }

@@ -4,6 +4,7 @@
 #include <random>
 
 #include "base/strings.h"
+#include "text/tool_prompt.h"
 
 namespace jevons {
 namespace {
@@ -69,6 +70,7 @@ void read_messages(ChatRequest& r, Fields& f) {
       f.value("messages", "array", "the conversation; roles system, developer, user, assistant, tool");
   if (!messages) return;
   r.messages = plain_messages(*messages, "messages");
+  check_tool_messages(r.messages, "messages");
   const Json& last = messages->as_array().back();
   const Json* prefix = last.find("prefix");
   if (prefix && prefix->is_bool() && prefix->as_bool()) {
@@ -115,25 +117,6 @@ void read_limits(ChatRequest& r, Fields& f) {
       r.include_usage = usage->as_bool();
 }
 
-void read_tools(ChatRequest& r, Fields& f) {
-  const Json* tools = f.value("tools", "array", "functions that the model may call, shown to it by its template");
-  const Json* choice = f.value("tool_choice", "string", "none or auto; calls cannot be forced yet");
-  const bool none = choice && choice->is_string() && choice->as_string() == "none";
-  if (choice && !none && !(choice->is_string() && choice->as_string() == "auto"))
-    throw ApiError(400, "'tool_choice' can be none or auto; forcing a call is not supported", "unsupported_parameter",
-                   "tool_choice");
-  if (!tools || none) return;
-  if (!tools->is_array() || tools->size() > 128) f.wrong("tools", "must be a list of at most 128 functions");
-  for (size_t i = 0; i < tools->size(); ++i) {
-    const Json* function = tools->as_array()[i].find("function");
-    const Json* name = function ? function->find("name") : nullptr;
-    if (!name || !name->is_string() || name->as_string().empty() || name->as_string().size() > 64)
-      f.wrong(place("tools", i),
-              "needs {\"type\": \"function\", \"function\": {\"name\": ...}}, a name of 1 to 64 letters");
-  }
-  if (tools->size() > 0) r.tools = *tools;
-}
-
 }  // namespace
 
 void read_sampling(ChatRequest& r, Fields& f) {
@@ -177,17 +160,18 @@ Json plain_messages(const Json& messages, const char* param) {
 
 ChatRequest parse_chat(Fields& f, Dialect dialect) {
   ChatRequest r;
+  if (dialect == Dialect::deepseek) r.call_ids = CallIds::deepseek;
   r.asked = f.text("model", "a name of /v1/models; empty: the default model").value_or("");
   read_messages(r, f);
   read_limits(r, f);
   read_sampling(r, f);
   read_thinking(r, f);
-  read_tools(r, f);
+  r.tools = read_tools(f);
+  r.parallel_calls = f.boolean("parallel_tool_calls", "false: the answer ends with its first call").value_or(true);
   r.user = f.text(dialect == Dialect::deepseek ? "user_id" : "user", "whose turn it is when several wait").value_or("");
   if (r.user.size() > 512) f.wrong(dialect == Dialect::deepseek ? "user_id" : "user", "is longer than 512 bytes");
   const Json text = Json::Object{{"type", "text"}};
   f.refuse("response_format", "can only be {\"type\": \"text\"} yet", text);
-  f.refuse("parallel_tool_calls", "cannot be forced", Json(true));
   for (const char* name : {"store", "metadata", "service_tier", "safety_identifier", "prompt_cache_key", "verbosity",
                            "prediction", "modalities", "web_search_options"})
     f.without_effect(name, "accepted, without effect on a local model");
@@ -197,10 +181,34 @@ ChatRequest parse_chat(Fields& f, Dialect dialect) {
   return r;
 }
 
+namespace {
+
+bool uses_tools(const ChatRequest& r) {
+  const auto& messages = r.messages.as_array();
+  return r.tools.size() > 0 || std::any_of(messages.begin(), messages.end(), [](const Json& message) {
+           return message.find("tool_calls") || message.at("role").as_string() == "tool";
+         });
+}
+
+ToolOptions tool_options(const ChatRequest& r, const Model& model) {
+  ToolOptions out;
+  if (r.tools.size() == 0 || !model.chat_template()) return out;
+  out.format = tool_format(model.chat_template()->source());
+  if (out.format == ToolFormat::none) out.format = ToolFormat::hermes;
+  for (const Json& tool : r.tools.as_array()) out.names.push_back(tool.at("function").at("name").as_string());
+  out.new_id = [style = r.call_ids](int64_t index) { return new_call_id(style, index); };
+  out.parallel = r.parallel_calls;
+  return out;
+}
+
+}  // namespace
+
 std::string render_prompt(const ChatRequest& r, const Model& model) {
   Json messages = r.messages;
   Json last;
   if (r.continues) last = messages.as_array().back(), messages.as_array().pop_back();
+  if (model.chat_template() && uses_tools(r))
+    messages = tool_messages(messages, r.tools, tool_use(*model.chat_template()));
   Result<std::string> text = model.prompt(messages, r.tools, r.think.value_or(true));
   if (!text.ok()) throw ApiError(400, text.error().message(), "invalid_messages", "messages");
   std::string out = std::move(text).value();
@@ -270,6 +278,7 @@ PreparedChat prepare_chat(const ChatRequest& r, const Model& model) {
   o.answer_allowance = std::min<int64_t>((r.max_tokens ? std::min(*r.max_tokens, room) : room) / 4, 512);
   o.break_loops = true;
   o.logprobs = r.top_logprobs;
+  o.tools = tool_options(r, model);
   return p;
 }
 

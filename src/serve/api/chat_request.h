@@ -9,6 +9,7 @@
 #include "engine/generation.h"
 #include "engine/model.h"
 #include "serve/api/fields.h"
+#include "serve/api/tool_request.h"
 
 namespace jevons {
 
@@ -16,11 +17,13 @@ namespace jevons {
 enum class Dialect { openai, deepseek };
 
 struct ChatRequest {
-  std::string model;       // served name; see Service::resolve
-  std::string asked;       // as the client wrote it, and gets it back
-  Json messages;           // as templates take them: role, content (text), tool_calls, ...
-  Json tools;              // null if there are none
-  bool continues = false;  // the last message is an assistant's, to be continued (prefix)
+  std::string model;  // served name; see Service::resolve
+  std::string asked;  // as the client wrote it, and gets it back
+  Json messages;      // as templates take them: role, content (text), tool_calls, ...
+  Json tools;         // OpenAI's form, each with a function.name; null if there are none
+  CallIds call_ids = CallIds::openai;
+  bool parallel_calls = true;  // false: the answer ends with its first call
+  bool continues = false;      // the last message is an assistant's, to be continued (prefix)
 
   std::optional<bool> think;  // nothing said: as the model does by itself
   std::optional<int64_t> thought_budget;

@@ -29,6 +29,7 @@ struct ChatRun : std::enable_shared_from_this<ChatRun> {
     if (reply.closed()) return;
     timings.load = now_seconds() - start;
     try {
+      active.thoughts.recall(request.messages);
       prepared = prepare_chat(request, **model);
       sink->begin(request, prepared, **model);
     } catch (const ApiError& error) {
@@ -61,6 +62,7 @@ struct ChatRun : std::enable_shared_from_this<ChatRun> {
     };
     job.on_end = [self, choice](const Generated& out, double queued) {
       if (choice == 0) self->timings.queue = queued;
+      self->active.thoughts.remember(out.calls, out.reasoning);
       if (!self->failed) self->sink->choice_end(choice, out);
       self->one_less();
     };

@@ -28,13 +28,16 @@ class ChatSink {
   virtual void fail(const ApiError& error) = 0;
 };
 
-// The chats that run, by the id their client knows: for stop and answer now.
+// The chats that run, by the id their client knows: for stop and answer now. And what is to be known of those that
+// called tools and will go on.
 class ActiveChats {
  public:
   void add(const std::string& id, const std::shared_ptr<Ticket>& ticket);
   void remove(const std::string& id);
   // False: no such chat. `action`: "stop" or "answer_now".
   bool control(const std::string& id, const std::string& action);
+
+  ThoughtMemory thoughts;  // of chats that wait for the results of tools; for the service's thread
 
  private:
   std::mutex mutex_;

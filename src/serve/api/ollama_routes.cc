@@ -97,10 +97,27 @@ class OllamaSink : public ChatSink {
       reply_.write(part(std::string(piece.text), std::string(piece.reasoning)).dump() + "\n");
   }
   void choice_end(int64_t, const Generated& result) override { result_ = result; }
+  // Calls come whole, before the last line.
+  Json calls_json() const {
+    Json out = Json::array();
+    for (const ToolCall& call : result_.calls) {
+      Result<Json> arguments = Json::parse(call.arguments);
+      out.push_back(
+          Json::Object{{"function", Json::Object{{"name", call.name},
+                                                 {"arguments", arguments.ok() ? *arguments : Json(call.arguments)}}}});
+    }
+    return out;
+  }
   void end(const ChatTimings& timings) override {
     const Generated& g = result_;
+    if (stream_ && !g.calls.empty()) {
+      Json line = part("", "");
+      line["message"]["tool_calls"] = calls_json();
+      reply_.write(line.dump() + "\n");
+    }
     Json out = stream_ ? part("", "") : part(g.text, g.reasoning);
     const auto nano = [](double seconds) { return static_cast<int64_t>(seconds * 1e9); };
+    if (!stream_ && !g.calls.empty()) out["message"]["tool_calls"] = calls_json();
     out["done"] = true;
     out["done_reason"] = g.finish == Finish::length ? "length" : "stop";
     out["total_duration"] = nano(now_seconds() - start_);

@@ -13,7 +13,24 @@ Json bytes_json(std::string_view bytes) {
   return out;
 }
 
-const char* finish_reason(const Generated& g) { return g.finish == Finish::length ? "length" : "stop"; }
+const char* finish_reason(const Generated& g) {
+  if (g.finish == Finish::length) return "length";
+  return g.calls.empty() || g.finish == Finish::interrupted ? "stop" : "tool_calls";
+}
+
+// A tool call's part of a stream: at first its name, then pieces of its arguments.
+Json call_delta(const ToolEvent& e) {
+  if (e.kind == ToolEvent::Kind::end) return Json::object();
+  Json call = Json::Object{{"index", e.call}};
+  if (e.kind == ToolEvent::Kind::begin) {
+    call["id"] = e.id;
+    call["type"] = "function";
+    call["function"] = Json::Object{{"name", e.text}, {"arguments", ""}};
+  } else {
+    call["function"] = Json::Object{{"arguments", e.text}};
+  }
+  return Json::Object{{"tool_calls", Json::Array{call}}};
+}
 
 class OpenAiChatSink : public ChatSink {
  public:
@@ -46,6 +63,10 @@ class OpenAiChatSink : public ChatSink {
       for (const TokenChoice& token : piece.tokens)
         (token.thought ? s.thought_tokens : s.answer_tokens).push_back(token_json(token, *tokenizer_));
     if (!stream_) return;
+    for (const ToolEvent& event : piece.calls)
+      if (event.kind != ToolEvent::Kind::end || s.answer_tokens.size() > 0)
+        send_chunk(static_cast<size_t>(choice), call_delta(event), take_logprobs(s), {});
+    if (!piece.calls.empty()) return;
     Json delta = Json::object();
     delta["content"] = piece.text.empty() ? Json() : Json(piece.text);
     if (thinking_ || !piece.reasoning.empty())
@@ -151,8 +172,10 @@ class OpenAiChatSink : public ChatSink {
     Json list = Json::array();
     for (size_t i = 0; i < results_.size(); ++i) {
       const Generated& g = results_[i];
-      Json message = Json::Object{{"role", "assistant"}, {"content", g.text}};
+      const bool only_calls = g.text.empty() && !g.calls.empty();
+      Json message = Json::Object{{"role", "assistant"}, {"content", only_calls ? Json() : Json(g.text)}};
       if (thinking_ || !g.reasoning.empty()) message["reasoning_content"] = g.reasoning;
+      if (!g.calls.empty()) message["tool_calls"] = tool_calls_json(g.calls, dialect_ == Dialect::deepseek);
       message["refusal"] = Json();
       list.push_back(Json::Object{{"index", i},
                                   {"message", message},
