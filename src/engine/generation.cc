@@ -11,6 +11,7 @@ namespace jevons {
 namespace {
 
 constexpr std::string_view kCloseThought = "\n</think>\n\n";
+constexpr size_t kMatcherBytes = size_t{8} << 20;
 
 int64_t thought_limit(const GenerateOptions& o, int64_t room) {
   const int64_t whole = o.max_tokens > 0 ? std::min(o.max_tokens, room) : room;
@@ -70,19 +71,19 @@ Generation::Generation(const Tokenizer& tokenizer, GenerateOptions options, int6
       thought_(options_.starts_in_thought),
       scanner_(options_.stop) {
   if (options_.tools.format != ToolFormat::none) calls_.emplace(options_.tools.format, options_.tools.names);
+  if (options_.grammar) matcher_.emplace(options_.grammar, kMatcherBytes);
 }
 
-Request Generation::request(std::vector<int32_t> prompt, Sampling sampling,
-                            std::function<void(std::span<float>)> constrain) {
+Request Generation::request(std::vector<int32_t> prompt, Sampling sampling) {
   out_.prompt_tokens = static_cast<int64_t>(prompt.size());
   start_ = now_seconds();
   Request request{std::move(prompt), std::move(sampling), {}, {}, {}, {}};
   request.on_start = [this](int64_t cached) { out_.cached_tokens = cached; };
   request.on_token = [this](int32_t id, bool drawn) { return token(id, drawn); };
-  if (options_.logprobs >= 0 || constrain)
-    request.on_logits = [this, constrain = std::move(constrain)](std::span<float> logits) {
+  if (options_.logprobs >= 0 || matcher_)
+    request.on_logits = [this](std::span<float> logits) {
       if (options_.logprobs >= 0) logits_.assign(logits.begin(), logits.end());
-      if (constrain) constrain(logits);
+      if (matcher_) matcher_->apply(logits);
     };
   return request;
 }
@@ -135,6 +136,10 @@ Verdict Generation::token(int32_t id, bool drawn) {
   last_ = now;
   const bool is_stop = std::find(options_.stop_ids.begin(), options_.stop_ids.end(), id) != options_.stop_ids.end();
   if (drawn && is_stop && !options_.ignore_eos) return end(Finish::stop);
+  if (matcher_ && !matcher_->accept(id)) {
+    out_.stuck = true;
+    return end(Finish::stop);
+  }
   out_.tokens.push_back(id);
   const bool thinking = in_thought();
   out_.thought_tokens += thinking;
@@ -142,6 +147,7 @@ Verdict Generation::token(int32_t id, bool drawn) {
   emit(decoder_.push(id));
   if (thinking && !in_thought()) thought_end_ = now;
   if (scanner_.hit() || (called_ && !options_.tools.parallel)) return end(Finish::stop);
+  if (matcher_ && matcher_->over()) return end(Finish::stop);
   if (options_.max_tokens > 0 && static_cast<int64_t>(out_.tokens.size()) >= options_.max_tokens)
     return end(Finish::length);
   const Interrupt wish = interrupted_ ? interrupted_() : Interrupt::none;

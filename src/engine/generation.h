@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "engine/engine.h"
+#include "text/grammar/matcher.h"
 #include "text/thought.h"
 #include "text/tokenizer.h"
 #include "text/tool_calls.h"
@@ -42,6 +43,11 @@ struct GenerateOptions {
   bool break_loops = false;                 // closes a thought that goes round in circles
   int logprobs = -1;                        // < 0: none; else how many alternatives of each token are kept
   ToolOptions tools{};
+  // What everything after the prompt must look like, thought and calls included; null: anything. Only tokens that fit
+  // are drawn, the end only where the text may end, and it ends by itself where nothing may follow. Its vocabulary has
+  // stop_ids as ends. Not with ignore_eos. Guessed tokens (speculation) change nothing about it: each is drawn from its
+  // own row under its own mask.
+  std::shared_ptr<TokenMasks> grammar{};
 };
 
 enum class Finish { stop, length, interrupted };
@@ -55,6 +61,7 @@ struct Generated {
   std::string stop_string;                        // the one that ended it
   bool loop_closed = false, thought_cut = false;  // the thought was closed by the loop breaker; by budget or allowance
   bool calls_recovered = false;                   // the calls stood in a thought that was never closed
+  bool stuck = false;                             // ended because no token of the vocabulary fits the grammar
   int64_t prompt_tokens = 0, cached_tokens = 0, thought_tokens = 0;
   double prompt_seconds = 0, seconds = 0;  // until the first token; from the first to the last
   double thought_seconds = 0;              // of `seconds`, until the thought was closed
@@ -100,8 +107,8 @@ class Generation {
   Generation(const Tokenizer& tokenizer, GenerateOptions options, int64_t room, OnPiece on_piece,
              std::function<Interrupt()> interrupted = {});
 
-  // The request whose tokens feed this object, which must outlive it. `constrain` may lower logits before the draw.
-  Request request(std::vector<int32_t> prompt, Sampling sampling, std::function<void(std::span<float>)> constrain = {});
+  // The request whose tokens feed this object, which must outlive it.
+  Request request(std::vector<int32_t> prompt, Sampling sampling);
 
   // After the last token: gives out what was held back and closes the account.
   const Generated& finish();
@@ -143,6 +150,7 @@ class Generation {
   ThoughtParser thought_;
   StopScanner scanner_;
   std::optional<ToolCallParser> calls_;
+  std::optional<GrammarMatcher> matcher_;
   LoopDetector loop_;
   std::vector<float> logits_;  // of the position being drawn, if logprobs are wanted
   std::vector<TokenChoice> choices_;

@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "models/checkpoint.h"
+#include "text/grammar/builder.h"
 
 namespace jevons {
 namespace {
@@ -157,6 +158,52 @@ TEST(Generation, LogprobsCoverEveryToken) {
   EXPECT_EQ(out.choices[0].likeliest[0].first, std::min(ids[0], ids[1]));
   EXPECT_TRUE(out.choices.front().thought);
   EXPECT_FALSE(out.choices.back().thought);
+}
+
+std::shared_ptr<TokenMasks> masks(const GrammarPtr& grammar, const std::vector<int32_t>& ends) {
+  std::vector<int32_t> tag;
+  if (const auto id = tokenizer().find("</think>")) tag.push_back(*id);
+  return std::make_shared<TokenMasks>(grammar,
+                                      std::make_shared<GrammarVocab>(tokenizer(), tag, ends, tokenizer().vocab_size()));
+}
+
+// The grammar's text ends the answer where nothing may follow it; before, only fitting tokens keep their logits.
+TEST(Generation, AGrammarMasksAndEndsTheAnswer) {
+  GenerateOptions options;
+  options.grammar = masks(Grammar::from_regex("ab{1,2}").value(), {});
+  const Outcome out = feed(byte_by_byte("abbb"), options, 100, {}, std::vector<float>(500));
+  EXPECT_EQ(out.result.text, "abb");
+  EXPECT_EQ(out.result.finish, Finish::stop);
+  EXPECT_FALSE(out.result.stuck);
+
+  Generation generation(tokenizer(), options, 100, {});
+  const Request request = generation.request({1}, {});
+  std::vector<float> logits(static_cast<size_t>(tokenizer().vocab_size()));
+  request.on_logits(logits);
+  for (size_t id = 0; id < logits.size(); ++id)
+    EXPECT_EQ(logits[id] == 0, std::string("abb").starts_with(tokenizer().token_bytes(static_cast<int32_t>(id))) &&
+                                   !tokenizer().token_bytes(static_cast<int32_t>(id)).empty())
+        << id;
+}
+
+TEST(Generation, ATokenThatDoesNotFitEndsItAsStuck) {
+  GenerateOptions options;
+  options.grammar = masks(Grammar::from_regex("ab").value(), {});
+  const Outcome out = feed(byte_by_byte("ax"), options, 100, {}, std::vector<float>(500));
+  EXPECT_EQ(out.result.text, "a");
+  EXPECT_TRUE(out.result.stuck);
+}
+
+// A thought is free, can be closed from outside, and the answer behind it fits.
+TEST(Generation, AGrammarBehindAThought) {
+  GenerateOptions options{.starts_in_thought = true, .thought_budget = 4};
+  GrammarBuilder b;
+  const auto answer = b.sequence({b.repeat(b.text("\n"), 0, 2), b.grammar(Grammar::from_regex("[0-9]{2}").value())});
+  options.grammar = masks(Grammar::after("</think>", b.build(answer).value()).value(), {});
+  const Outcome out = feed(byte_by_byte("abcd123"), options, 100, {}, std::vector<float>(500));
+  EXPECT_EQ(out.result.reasoning, "abcd");
+  EXPECT_EQ(out.result.text, "12");
+  EXPECT_EQ(out.result.finish, Finish::stop);
 }
 
 }  // namespace

@@ -21,6 +21,7 @@
 
 #include "engine/generation.h"
 #include "engine/model.h"
+#include "serve/grammars.h"
 
 namespace jevons {
 
@@ -58,7 +59,6 @@ struct Job {
   std::vector<int32_t> prompt;
   Sampling sampling;
   GenerateOptions options;
-  std::function<void(std::span<float>)> constrain{};
   std::function<void()> on_prompt_read{};
   Generation::OnPiece on_piece{};
   std::function<void(const Generated&, double queue_seconds)> on_end;
@@ -97,6 +97,7 @@ class Service {
   // The name of the model that `name` means ("" is the default model), or an error that lists the names.
   Result<std::string> resolve(std::string_view name) const;
   const ServiceOptions& options() const { return options_; }
+  Grammars& grammars() { return grammars_; }
 
   struct Counts {  // since the start, but for the first two
     std::atomic<int64_t> running{0}, waiting{0};
@@ -138,6 +139,7 @@ class Service {
   std::thread loader_;
   bool loading_ = false;
   std::thread thread_;
+  Grammars grammars_;  // the last: what it makes is posted here
 };
 
 }  // namespace jevons

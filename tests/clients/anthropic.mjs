@@ -7,7 +7,7 @@ const ask = {model: 'tiny', max_tokens: 40, messages: [{role: 'user', content: '
 const off = {thinking: {type: 'disabled'}};
 const on = {thinking: {type: 'enabled', budget_tokens: 10}};
 const weather = {name: 'weather', description: 'the weather of a place',
-  input_schema: {type: 'object', properties: {place: {type: 'string'}}, required: ['place']}};
+  input_schema: {type: 'object', properties: {place: {enum: ['Ulm', 'Rom']}}, required: ['place'], additionalProperties: false}};
 const text_of = message => message.content.filter(b => b.type === 'text').map(b => b.text).join('');
 
 export function rows(world) {
@@ -55,13 +55,17 @@ export function rows(world) {
       must(r.stop_reason === 'tool_use' || r.content.every(b => b.type === 'text'), JSON.stringify(r));
     },
     forced: async () => {
-      const call = () => send({...off, tools: [weather], tool_choice: {type: 'any'}, max_tokens: 2000});
-      let r;
-      try { r = await call(); } catch (error) {
-        must(error instanceof Anthropic.BadRequestError && /tool_choice/.test(error.message), error);
-        return `refused: ${error.error.error.message}`;
+      for (const tool_choice of [{type: 'any', disable_parallel_tool_use: true}, {type: 'tool', name: 'weather', disable_parallel_tool_use: true}]) {
+        const ask_call = {...ask, ...off, tools: [weather], tool_choice, max_tokens: 2000};
+        const r = await c.messages.create(ask_call);
+        const [block, more] = r.content;
+        must(!more && r.stop_reason === 'tool_use' && block.type === 'tool_use' && ['Ulm', 'Rom'].includes(block.input.place), JSON.stringify(r));
+        const final = await c.messages.stream(ask_call).finalMessage();
+        must(JSON.stringify(final.content[0].input) === JSON.stringify(block.input), JSON.stringify(final));
+        const after = await send({...off, tools: [weather], messages: [...ask.messages, {role: 'assistant', content: r.content},
+          {role: 'user', content: [{type: 'tool_result', tool_use_id: block.id, content: '17 degrees'}]}]});
+        must(after.type === 'message', JSON.stringify(after));
       }
-      must(r.content.some(b => b.type === 'tool_use' && b.name === 'weather'), JSON.stringify(r));
     },
     e401: async () => {
       const wrong = client(await world.keyed());

@@ -9,6 +9,11 @@ URL, CONTROL, *WANTED = sys.argv[1:]
 MESSAGES = [{"role": "user", "content": "hello"}]
 ON = {"thinking": {"type": "enabled", "budget_tokens": 10}}
 OFF = {"thinking": {"type": "disabled"}}
+SCHEMA = {"type": "object", "properties": {"yes": {"type": "boolean"}}, "required": ["yes"], "additionalProperties": False}
+FORMAT = {"type": "json_schema", "json_schema": {"name": "reply", "schema": SCHEMA, "strict": True}}
+PLACE = {"type": "object", "properties": {"place": {"enum": ["Ulm", "Rom"]}}, "required": ["place"], "additionalProperties": False}
+WEATHER = {"type": "function", "function": {"name": "weather", "description": "the weather of a place", "parameters": PLACE}}
+FORCED = {"tools": [WEATHER], "tool_choice": "required", "parallel_tool_calls": False, "max_tokens": 2000}
 RESULTS, sys.stdout = sys.stdout, sys.stderr  # what a library prints is no result
 
 
@@ -26,6 +31,16 @@ def post(path, body):
 def must(condition, what):
     if not condition:
         raise AssertionError(what)
+
+
+def one_call(reply):
+    """The reply holds one call that fits, and nothing else."""
+    (call,) = reply.choices[0].message.tool_calls
+    must(call.function.name == "weather" and json.loads(call.function.arguments)["place"] in ("Ulm", "Rom"), reply)
+
+
+def fits(reply):
+    must(isinstance(json.loads(reply.choices[0].message.content)["yes"], bool), reply)
 
 
 def thrown(call):
@@ -154,6 +169,9 @@ def openai_cells():
         "usage": usage,
         "keep_alive": lambda: keep_alive(),
         "fim": fim,
+        "forced": lambda: one_call(chat(**FORCED)),
+        "schema": lambda: fits(chat(response_format=FORMAT)),
+        "schema_think": lambda: fits(chat(response_format=FORMAT, max_tokens=200, body=ON)),
         "echo": echo,
         "models": models,
         "e401": lambda: is_error(thrown(lambda: chat(to=client(control("keyed")))), openai.AuthenticationError),
@@ -233,6 +251,13 @@ def anthropic_cells():
         u = send().usage
         must(u.input_tokens + u.cache_read_input_tokens == count, u)
 
+    def forced():
+        tool = {"name": "weather", "description": "the weather of a place", "input_schema": PLACE}
+        choice = {"type": "tool", "name": "weather", "disable_parallel_tool_use": True}
+        r = send(tools=[tool], tool_choice=choice, max_tokens=2000)
+        (block,) = r.content
+        must(r.stop_reason == "tool_use" and block.name == "weather" and block.input["place"] in ("Ulm", "Rom"), r)
+
     def is_error(error, kind):
         must(isinstance(error, kind), error)
 
@@ -241,6 +266,7 @@ def anthropic_cells():
         "stream": stream,
         "think": think,
         "no_think": no_think,
+        "forced": forced,
         "stop": stop,
         "cancel": cancel,
         "usage": usage,
@@ -290,6 +316,8 @@ def litellm_cells():
         "think": think,
         "no_think": no_think,
         "n": lambda: must(len(chat(n=2).choices) == 2, "not two"),
+        "forced": lambda: one_call(chat(**FORCED)),
+        "schema": lambda: fits(chat(response_format=FORMAT)),
         "stop": stop,
         "usage": usage,
         "e401": lambda: is_error(thrown(lambda: chat(url=control("keyed"))), litellm.AuthenticationError),

@@ -46,9 +46,8 @@ export function rows(world) {
       must(r.done && r.message.role === 'assistant', JSON.stringify(r));
     },
     schema: async () => {
-      const call = () => c.chat({...ask, options: {num_predict: 2000}, format: {type: 'object', properties: {yes: {type: 'boolean'}}, required: ['yes'], additionalProperties: false}});
-      let r;
-      try { r = await call(); } catch { return `refused: ${await failed(400, call)}`; }
+      const format = {type: 'object', properties: {yes: {type: 'boolean'}}, required: ['yes'], additionalProperties: false};
+      const r = await c.chat({...ask, options: {num_predict: 2000}, format});
       must(typeof JSON.parse(r.message.content).yes === 'boolean', JSON.stringify(r));
     },
     models: async () => {

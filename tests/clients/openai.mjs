@@ -8,7 +8,7 @@ const ask = {model: 'tiny', messages, max_tokens: 40, seed: 7};
 const off = {thinking: {type: 'disabled'}};
 const on = {thinking: {type: 'enabled', budget_tokens: 10}};
 const weather = {type: 'function', function: {name: 'weather', description: 'the weather of a place',
-  parameters: {type: 'object', properties: {place: {type: 'string'}}, required: ['place']}}};
+  parameters: {type: 'object', properties: {place: {enum: ['Ulm', 'Rom']}}, required: ['place'], additionalProperties: false}}};
 const schema = {type: 'object', properties: {yes: {type: 'boolean'}}, required: ['yes'], additionalProperties: false};
 
 export function rows(world) {
@@ -89,19 +89,47 @@ export function rows(world) {
       must(finish_reason === 'tool_calls' ? message.tool_calls[0].function.name === 'weather' : !message.tool_calls, JSON.stringify(r));
     },
     forced: async () => {
-      const call = () => chat({...off, tools: [weather], tool_choice: 'required', max_tokens: 2000});
-      let r;
-      try { r = await call(); } catch { return refused(call, 'tool_choice'); }
-      const made = r.choices[0].message.tool_calls;
-      must(made[0].function.name === 'weather', JSON.stringify(r));
-      if (r.choices[0].finish_reason !== 'length') must(typeof JSON.parse(made[0].function.arguments).place === 'string', JSON.stringify(r));
+      const named = {type: 'function', function: {name: 'weather'}};
+      for (const more of [{tool_choice: 'required'}, {tool_choice: named}, {tool_choice: 'required', ...on}]) {
+        const ask_call = {...off, tools: [weather], parallel_tool_calls: false, temperature: 2, max_tokens: 2000, ...more};
+        const r = await chat(ask_call);
+        const [made, none] = r.choices[0].message.tool_calls;
+        must(!none && r.choices[0].finish_reason === 'tool_calls' && made.function.name === 'weather', JSON.stringify(r));
+        must(['Ulm', 'Rom'].includes(JSON.parse(made.function.arguments).place), JSON.stringify(r));
+        const again = await c.chat.completions.stream({...ask, ...ask_call}).finalMessage();
+        must(again.tool_calls[0].function.arguments === made.function.arguments, 'the stream made another call');
+        const after = await chat({...off, tools: [weather], messages: [...messages, r.choices[0].message,
+          {role: 'tool', tool_call_id: made.id, content: '17 degrees'}]});
+        must(after.choices[0].finish_reason, JSON.stringify(after));
+      }
+    },
+    parallel: async () => {
+      for (let seed = 0; seed < 20; ++seed) {
+        const r = await chat({...off, tools: [weather], tool_choice: 'required', temperature: 2, seed, max_tokens: 2000});
+        const made = r.choices[0].message.tool_calls;
+        must(new Set(made.map(call => call.id)).size === made.length, 'ids are not unique');
+        for (const call of made.slice(0, -1)) must(JSON.parse(call.function.arguments).place, JSON.stringify(r));
+        if (made.length > 1) return;
+      }
+      throw new Error('never more than one call');
     },
     schema: async () => {
-      const call = () => chat({...off, max_tokens: 2000,
-        response_format: {type: 'json_schema', json_schema: {name: 'reply', schema, strict: true}}});
-      let r;
-      try { r = await call(); } catch { return refused(call, 'response_format'); }
+      const response_format = {type: 'json_schema', json_schema: {name: 'reply', schema, strict: true}};
+      const r = await chat({...off, temperature: 2, response_format});
       must(typeof JSON.parse(r.choices[0].message.content).yes === 'boolean', JSON.stringify(r));
+      const parsed = (await c.chat.completions.parse({...ask, ...off, response_format})).choices[0].message.parsed;
+      must(typeof parsed.yes === 'boolean', JSON.stringify(parsed));
+      const object = await chat({...off, max_tokens: 3, response_format: {type: 'json_object'}});
+      must(object.choices[0].message.content.startsWith('{'), JSON.stringify(object));
+      const no = {...schema, properties: {yes: {not: {}}}};
+      return void await refused(() => chat({response_format: {type: 'json_schema', json_schema: {name: 'reply', schema: no}}}),
+                                'response_format.json_schema.schema.properties.yes');
+    },
+    schema_think: async () => {
+      const r = await chat({...on, max_tokens: 200, temperature: 1.5,
+        response_format: {type: 'json_schema', json_schema: {name: 'reply', schema, strict: true}}});
+      const {message} = r.choices[0];
+      must(message.reasoning_content.length > 0 && typeof JSON.parse(message.content).yes === 'boolean', JSON.stringify(r));
     },
     echo: async () => {
       const ids = (await (await fetch(world.url + '/tokenize', {method: 'POST', body: '{"content":"hello there"}'})).json()).tokens;

@@ -97,9 +97,26 @@ Json read_tools(const Json& tools, Fields& f) {
     Json function = Json::Object{{"name", *name}};
     if (const Json* about = tool.find("description")) function["description"] = *about;
     if (const Json* schema = tool.find("input_schema")) function["parameters"] = *schema;
+    if (const Json* strict = tool.find("strict")) function["strict"] = *strict;
     out.push_back(Json::Object{{"type", "function"}, {"function", function}});
   }
+  check_tools(out, f);
   return out;
+}
+
+void read_tool_choice(ChatRequest& r, Fields& f) {
+  const Json* choice =
+      f.value("tool_choice", "object",
+              "{\"type\": \"auto\", \"any\", \"tool\" (with name) or \"none\", \"disable_parallel_tool_use\"}");
+  if (!choice) return;
+  if (!choice->is_object()) f.wrong("tool_choice", "must be an object with a type");
+  Fields inner(*choice);
+  const auto type = inner.choice("type", {"auto", "any", "tool", "none"}, "").value_or("auto");
+  if (inner.boolean("disable_parallel_tool_use", "").value_or(false)) r.parallel_calls = false;
+  const auto name = inner.text("name", "");
+  if (type == "tool" && !name) f.wrong("tool_choice.name", "is missing");
+  if (type == "any" || type == "tool") force_calls(r.shape, r.tools, type == "tool" ? *name : "");
+  if (type == "none") r.tools = {};
 }
 
 void read_thinking(ChatRequest& r, Fields& f) {
@@ -110,18 +127,25 @@ void read_thinking(ChatRequest& r, Fields& f) {
     if (const auto type = inner.choice("type", {"enabled", "disabled", "adaptive"}, "")) r.think = *type != "disabled";
     if (const auto budget = inner.integer("budget_tokens", 0, int64_t{1} << 40, "")) r.thought_budget = budget;
   }
-  if (const Json* output = f.value("output_config", "object", "{\"effort\": \"low\" to \"max\"}");
+  if (const Json* output =
+          f.value("output_config", "object",
+                  "{\"effort\": \"low\" to \"max\", \"format\": {\"type\": \"json_schema\", \"schema\"}}");
       output && output->is_object()) {
     Fields inner(*output);
     if (const auto effort = inner.choice("effort", {"low", "medium", "high", "xhigh", "max"}, ""))
       apply_effort(r, *effort);
-    inner.refuse("format", "is not supported yet");
+    if (const Json* format = inner.value("format", "object", "")) {
+      const Json* schema = format->find("schema");
+      if (!schema) f.wrong("output_config.format.schema", "is missing");
+      read_schema(r.shape, *schema, "output_config.format.schema");
+    }
   }
 }
 
 ChatRequest parse_messages(Fields& f, bool counting) {
   ChatRequest r;
   r.call_ids = CallIds::anthropic;
+  r.shape.schema_param = "input_schema";
   r.asked = f.text("model", "a name of /v1/models").value_or("");
   r.messages = Json::array();
   if (const Json* system = f.value("system", "string or array", "system message"))
@@ -139,14 +163,7 @@ ChatRequest parse_messages(Fields& f, bool counting) {
   r.top_p = f.number("top_p", 0, 1, "nucleus");
   r.top_k = f.integer("top_k", 0, int64_t{1} << 31, "the likeliest k tokens only");
   if (const Json* tools = f.value("tools", "array", "functions the model may call")) r.tools = read_tools(*tools, f);
-  if (const Json* choice = f.value("tool_choice", "object", "auto or none")) {
-    const Json* type = choice->find("type");
-    const std::string name = type && type->is_string() ? type->as_string() : "";
-    if (name == "none") r.tools = {};
-    if (name != "none" && name != "auto")
-      throw ApiError(400, "'tool_choice' can be auto or none; forcing a call is not supported", "unsupported_parameter",
-                     "tool_choice");
-  }
+  read_tool_choice(r, f);
   read_thinking(r, f);
   if (const Json* metadata = f.value("metadata", "object", "user_id: whose turn it is when several wait"))
     if (const Json* user = metadata->find("user_id"); user && user->is_string()) r.user = user->as_string();

@@ -166,12 +166,11 @@ ChatRequest parse_chat(Fields& f, Dialect dialect) {
   read_limits(r, f);
   read_sampling(r, f);
   read_thinking(r, f);
-  r.tools = read_tools(f);
+  r.tools = read_tools(r.shape, f);
   r.parallel_calls = f.boolean("parallel_tool_calls", "false: the answer ends with its first call").value_or(true);
   r.user = f.text(dialect == Dialect::deepseek ? "user_id" : "user", "whose turn it is when several wait").value_or("");
   if (r.user.size() > 512) f.wrong(dialect == Dialect::deepseek ? "user_id" : "user", "is longer than 512 bytes");
-  const Json text = Json::Object{{"type", "text"}};
-  f.refuse("response_format", "can only be {\"type\": \"text\"} yet", text);
+  read_response_format(r.shape, f);
   for (const char* name : {"store", "metadata", "service_tier", "safety_identifier", "prompt_cache_key", "verbosity",
                            "prediction", "modalities", "web_search_options"})
     f.without_effect(name, "accepted, without effect on a local model");
@@ -280,6 +279,25 @@ PreparedChat prepare_chat(const ChatRequest& r, const Model& model) {
   o.logprobs = r.top_logprobs;
   o.tools = tool_options(r, model);
   return p;
+}
+
+AnswerGrammar answer_grammar(const ChatRequest& r, const PreparedChat& p, const Model& model) {
+  AnswerGrammar out{.shape = r.shape, .tools = r.tools, .format = p.options.tools.format, .parallel = r.parallel_calls};
+  if (!out.needed()) return out;
+  const auto refuse = [](const char* what, const char* param) {
+    throw ApiError(400, cat("'", param, "' ", what), "invalid_value", param);
+  };
+  if (r.continues)
+    refuse("ends with the beginning of the answer, which does not go with a form that the answer must have",
+           "messages");
+  if (r.ignore_eos) refuse("does not go with a form that the answer must have", "ignore_eos");
+  const bool may_think = r.think.value_or(true) && model.chat_template() &&
+                         model.chat_template()->source().find("<think>") != std::string::npos;
+  const size_t last = p.text.find_last_not_of(" \n");
+  const bool closed = last != std::string::npos && std::string_view(p.text).substr(0, last + 1).ends_with("</think>");
+  using Thought = AnswerGrammar::Thought;
+  out.thought = p.options.starts_in_thought ? Thought::open : may_think && !closed ? Thought::possible : Thought::none;
+  return out;
 }
 
 }  // namespace jevons

@@ -8,6 +8,7 @@
 
 #include "engine/generation.h"
 #include "engine/model.h"
+#include "serve/api/answer_shape.h"
 #include "serve/api/fields.h"
 #include "serve/api/tool_request.h"
 
@@ -23,7 +24,8 @@ struct ChatRequest {
   Json tools;         // OpenAI's form, each with a function.name; null if there are none
   CallIds call_ids = CallIds::openai;
   bool parallel_calls = true;  // false: the answer ends with its first call
-  bool continues = false;      // the last message is an assistant's, to be continued (prefix)
+  AnswerShape shape;
+  bool continues = false;  // the last message is an assistant's, to be continued (prefix)
 
   std::optional<bool> think;  // nothing said: as the model does by itself
   std::optional<int64_t> thought_budget;
@@ -64,6 +66,8 @@ struct PreparedChat {
   GenerateOptions options;
 };
 PreparedChat prepare_chat(const ChatRequest& request, const Model& model);
+// What the answer's grammar depends on; GenerateOptions::grammar is made from it. Throws ApiError for what excludes it.
+AnswerGrammar answer_grammar(const ChatRequest& request, const PreparedChat& prepared, const Model& model);
 std::string render_prompt(const ChatRequest& request, const Model& model);
 
 }  // namespace jevons

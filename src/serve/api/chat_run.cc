@@ -1,8 +1,11 @@
 #include "serve/api/chat_run.h"
 
+#include <exception>
+#include <functional>
 #include <random>
 
 #include "base/clock.h"
+#include "text/tool_grammar.h"
 
 namespace jevons {
 namespace {
@@ -28,15 +31,67 @@ struct ChatRun : std::enable_shared_from_this<ChatRun> {
     if (!model.ok()) return fail(api_error(model.error()));
     if (reply.closed()) return;
     timings.load = now_seconds() - start;
-    try {
+    guarded([&] {
       active.thoughts.recall(request.messages);
       prepared = prepare_chat(request, **model);
-      sink->begin(request, prepared, **model);
+      const AnswerGrammar grammar = answer_grammar(request, prepared, **model);
+      if (grammar.needed())
+        make(grammar, **model);
+      else
+        begin(**model);
+    });
+  }
+
+  void guarded(const std::function<void()>& work) {
+    try {
+      work();
     } catch (const ApiError& error) {
-      return fail(error);
+      fail(error);
     } catch (const Error& error) {
-      return fail(api_error(error));
+      fail(api_error(error));
     }
+  }
+
+  void make(const AnswerGrammar& grammar, const Model& model) {
+    const auto self = shared_from_this();
+    service.grammars().make(
+        {.model = request.model,
+         .key = grammar.key(),
+         .compile = [grammar](std::vector<std::string>& warnings) { return grammar.compile(warnings); },
+         .vocab = vocab_maker(model),
+         .then =
+             [self](const Grammars::Made& made, const std::exception_ptr& error) {
+               self->service.post([self, made, error] { self->made(made, error); });
+             }});
+  }
+
+  static std::function<std::shared_ptr<const GrammarVocab>()> vocab_maker(const Model& model) {
+    // A copy of the tokenizer: the model may be unloaded meanwhile.
+    return [tokenizer = model.tokenizer(), ends = model.stop_ids(), size = model.config().vocab_size] {
+      std::vector<int32_t> as_text;
+      std::vector<std::string> markers = tool_markers();
+      markers.insert(markers.end(), {"<think>", "</think>"});
+      for (const std::string& marker : markers)
+        if (const auto id = tokenizer.find(marker)) as_text.push_back(*id);
+      return std::make_shared<const GrammarVocab>(tokenizer, as_text, ends, size);
+    };
+  }
+
+  void made(const Grammars::Made& made, const std::exception_ptr& error) {
+    guarded([&] {
+      if (error) std::rethrow_exception(error);
+      prepared.options.grammar = made.masks;
+      request.warnings.insert(request.warnings.end(), made.warnings.begin(), made.warnings.end());
+      service.with_model(request.model, [self = shared_from_this()](Result<Model*> model) {
+        if (!model.ok()) return self->fail(api_error(model.error()));
+        self->guarded([&] { self->begin(**model); });
+      });
+    });
+  }
+
+  void begin(const Model& model) {
+    if (reply.closed()) return;
+    sink->begin(request, prepared, model);
     left = request.n;
     submit(0);
     request.place.reset();
@@ -63,6 +118,9 @@ struct ChatRun : std::enable_shared_from_this<ChatRun> {
     job.on_end = [self, choice](const Generated& out, double queued) {
       if (choice == 0) self->timings.queue = queued;
       self->active.thoughts.remember(out.calls, out.reasoning);
+      if (out.stuck)
+        self->fail({400, "the answer cannot go on: the model has no tokens for what must come next in its form",
+                    "unsupported"});
       if (!self->failed) self->sink->choice_end(choice, out);
       self->one_less();
     };

@@ -49,8 +49,10 @@ ChatRequest parse_ollama(Fields& f, bool chat) {
     const Json* messages = f.value("messages", "array", "the conversation");
     if (!messages && !f.recording()) f.wrong("messages", "is missing");
     if (messages) r.messages = plain_messages(*messages, "messages");
-    if (const Json* tools = f.value("tools", "array", "functions the model may call"); tools && tools->size() > 0)
+    if (const Json* tools = f.value("tools", "array", "functions the model may call"); tools && tools->size() > 0) {
+      check_tools(*tools, f);
       r.tools = *tools;
+    }
   } else {
     r.messages = Json::array();
     if (const auto system = f.text("system", "system message"))
@@ -73,7 +75,13 @@ ChatRequest parse_ollama(Fields& f, bool chat) {
   if (const Json* options =
           f.value("options", "object", "temperature, top_k, top_p, min_p, seed, num_predict, stop, ..."))
     read_options(r, *options);
-  f.refuse("format", "is not supported yet", Json(""));
+  if (const Json* format = f.value("format", "string or object", "json, or a JSON Schema that the answer must fit");
+      format && !(format->is_string() && format->as_string().empty())) {
+    if (format->is_string() && format->as_string() == "json")
+      r.shape.kind = AnswerShape::Kind::json_object;
+    else
+      read_schema(r.shape, *format, "format");
+  }
   f.without_effect("keep_alive", "models stay as the server was told");
   f.finish();
   for (const std::string& w : f.warnings()) r.warnings.push_back(w);

@@ -34,6 +34,19 @@ class ToolCallsTest : public ApiTest {
     return {exchange->status(), exchange->body(), json.ok() ? *json : Json()};
   }
 
+  // The deltas and finish reasons of a stream, ids of calls replaced by their pattern.
+  static Json deltas(const std::string& stream) {
+    Json out = Json::array();
+    for (const Json& event : events(stream))
+      for (const Json& choice : event.at("choices").as_array()) {
+        Json delta = choice.at("delta");
+        if (delta.find("tool_calls"))
+          for (Json& call : delta["tool_calls"].as_array())
+            if (call.find("id")) call["id"] = pattern(call.at("id").as_string());
+        out.push_back(Json::Object{{"delta", delta}, {"finish_reason", choice.at("finish_reason")}});
+      }
+    return out;
+  }
   static std::string pattern(const std::string& id) {
     const size_t at = id.rfind('_') + 1;
     return id.substr(0, at) + std::to_string(id.size() - at);
@@ -80,6 +93,48 @@ TEST_F(ToolCallsTest, OneBody) {
       EXPECT_EQ(id, dialect == Dialect::openai ? "call_24" : i == 0 ? "call_00_22" : "call_01_22");
     }
     EXPECT_NE(calls[0].at("id").as_string(), calls[1].at("id").as_string());
+  }
+}
+
+// The text that an event of a stream carries a piece of; null if it carries none.
+Json* piece_of(Json& event) {
+  Json& delta = event["delta"];
+  if (delta.find("role")) return nullptr;
+  for (const char* key : {"content", "reasoning_content"})
+    if (const Json* text = delta.find(key); text && text->is_string()) return &delta[key];
+  if (!delta.find("tool_calls")) return nullptr;
+  Json& function = delta["tool_calls"].as_array().at(0)["function"];
+  return function.find("name") ? nullptr : &function["arguments"];
+}
+
+// The shapes of the streams, as written down in tests/golden/api/tool_streams.json.
+TEST_F(ToolCallsTest, StreamsHaveTheShapesOfTheContracts) {
+  std::ifstream file(std::filesystem::path(JEVONS_SOURCE_DIR) / "tests/golden/api/tool_streams.json");
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  const Json golden = Json::parse(text).value();
+  ASSERT_GE(golden.size(), 6u);
+  for (const Json& one : golden.as_array()) {
+    const bool openai = one.at("dialect").as_string() == "openai";
+    const std::string thinking = one.at("thinking").as_bool() ? "" : kPlain;
+    const Answer a = play(openai ? Dialect::openai : Dialect::deepseek, chat(thinking + kTools + R"(,"stream":true)"),
+                          one.at("answer").as_string(), one.at("ends").as_bool());
+    // The pieces of a text depend on the tokens: joined here, their order kept.
+    Json joined = Json::array(), blank = Json::array();
+    const Json given = deltas(a.text);
+    for (Json event : given.as_array()) {
+      const Json whole = event;
+      Json* part = piece_of(event);
+      const std::string more = part ? std::exchange(*part, Json("")).as_string() : "";
+      if (!more.empty() && blank.size() > 0 && blank.as_array().back() == event) {
+        Json& all = *piece_of(joined.as_array().back());
+        all = all.as_string() + more;
+        continue;
+      }
+      blank.push_back(event);
+      joined.push_back(whole);
+    }
+    EXPECT_EQ(joined.dump(1), one.at("events").dump(1)) << one.at("about").as_string();
+    EXPECT_TRUE(a.text.ends_with("data: [DONE]\n\n"));
   }
 }
 

@@ -1,5 +1,6 @@
 #include "serve/api/tool_request.h"
 
+#include <algorithm>
 #include <random>
 #include <set>
 
@@ -54,19 +55,12 @@ std::string new_call_id(CallIds style, int64_t index) {
   return out;
 }
 
-Json read_tools(Fields& f) {
-  const Json* tools = f.value("tools", "array", "functions that the model may call; [{\"type\": \"function\", ...}]");
-  const Json* choice = f.value("tool_choice", "string", "none or auto; calls cannot be forced yet");
-  const bool none = choice && choice->is_string() && choice->as_string() == "none";
-  if (choice && !none && !(choice->is_string() && choice->as_string() == "auto"))
-    throw ApiError(400, "'tool_choice' can be none or auto; forcing a call is not supported", "unsupported_parameter",
-                   "tool_choice");
-  if (!tools) return {};
-  if (!tools->is_array() || tools->size() > kMostTools)
+void check_tools(const Json& tools, const Fields& f) {
+  if (!tools.is_array() || tools.size() > kMostTools)
     f.wrong("tools", cat("must be a list of at most ", kMostTools, " functions"));
   std::set<std::string> names;
-  for (size_t i = 0; i < tools->size(); ++i) {
-    const Json* function = tools->as_array()[i].find("function");
+  for (size_t i = 0; i < tools.size(); ++i) {
+    const Json* function = tools.as_array()[i].find("function");
     const Json* name = function ? function->find("name") : nullptr;
     if (!valid_name(name))
       f.wrong(
@@ -78,7 +72,33 @@ Json read_tools(Fields& f) {
         parameters && !parameters->is_object() && !parameters->is_null())
       f.wrong(cat("tools[", i, "].function.parameters"), "must be a JSON Schema, an object");
   }
-  return none || tools->size() == 0 ? Json() : *tools;
+}
+
+void force_calls(AnswerShape& shape, const Json& tools, const std::string& only) {
+  const auto named = [&](const Json& tool) { return tool.at("function").at("name").as_string() == only; };
+  if (tools.size() == 0)
+    throw ApiError(400, "'tool_choice' forces a call, but there are no 'tools'", "invalid_value", "tool_choice");
+  if (!only.empty() && std::none_of(tools.as_array().begin(), tools.as_array().end(), named))
+    throw ApiError(400, cat("'tool_choice' names the function ", quote(only, 80), ", which is not among the 'tools'"),
+                   "invalid_value", "tool_choice");
+  shape.calls_forced = true;
+  shape.only = only;
+}
+
+Json read_tools(AnswerShape& shape, Fields& f) {
+  const Json* tools = f.value("tools", "array", "functions that the model may call; [{\"type\": \"function\", ...}]");
+  const Json* choice =
+      f.value("tool_choice", "string or object",
+              "none, auto, required, or {\"type\": \"function\", \"function\": {\"name\"}}: whether to call");
+  if (tools) check_tools(*tools, f);
+  const Json* function = choice ? choice->find("function") : nullptr;
+  const Json* only = function ? function->find("name") : nullptr;
+  const std::string word = choice && choice->is_string() ? choice->as_string() : "";
+  if (choice && word != "none" && word != "auto" && word != "required" && !(only && only->is_string()))
+    f.wrong("tool_choice",
+            "must be none, auto, required or {\"type\": \"function\", \"function\": {\"name\": \"...\"}}");
+  if (word == "required" || only) force_calls(shape, tools ? *tools : Json::array(), only ? only->as_string() : "");
+  return !tools || word == "none" || tools->size() == 0 ? Json() : *tools;
 }
 
 void check_tool_messages(const Json& messages, const char* param) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "serve/api/answer_shape.h"
 #include "serve/api/fields.h"
 #include "text/tool_calls.h"
 
@@ -19,7 +20,11 @@ enum class CallIds { openai, deepseek, anthropic };
 std::string new_call_id(CallIds style, int64_t index);
 
 // Reads `tools` (OpenAI's form) and `tool_choice`; null if the model may not call.
-Json read_tools(Fields& f);
+Json read_tools(AnswerShape& shape, Fields& f);
+// At most 128 functions with names that differ, each with a schema that is an object, or none.
+void check_tools(const Json& tools, const Fields& f);
+// Calls are forced, of the function `only` if it is not empty. Throws ApiError{400} if there is none such.
+void force_calls(AnswerShape& shape, const Json& tools, const std::string& only);
 
 // Every call has an id, a name and arguments; every tool message answers a call before it. Throws ApiError{400}.
 void check_tool_messages(const Json& messages, const char* param);

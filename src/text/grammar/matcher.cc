@@ -1,7 +1,9 @@
 #include "text/grammar/matcher.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
+#include <cstring>
 #include <limits>
 
 namespace jevons {
@@ -50,8 +52,28 @@ int64_t GrammarMatcher::mask(std::span<uint64_t> bits) {
   return known.count;
 }
 
+namespace {
+
+constexpr float kNever = -std::numeric_limits<float>::infinity();
+constexpr auto kNone = [] {
+  std::array<float, 64> all{};
+  all.fill(kNever);
+  return all;
+}();
+
+// Of 64 logits, those of the at most 8 bits stay. A copy of a whole block is much faster than 64 stores.
+void keep_few(float* logits, uint64_t bits) {
+  std::array<float, 8> kept{};
+  size_t count = 0;
+  for (uint64_t left = bits; left; left &= left - 1) kept[count++] = logits[std::countr_zero(left)];
+  std::memcpy(logits, kNone.data(), sizeof kNone);
+  count = 0;
+  for (uint64_t left = bits; left; left &= left - 1) logits[std::countr_zero(left)] = kept[count++];
+}
+
+}  // namespace
+
 int64_t GrammarMatcher::apply(std::span<float> logits) {
-  constexpr float kNever = -std::numeric_limits<float>::infinity();
   JEVONS_CHECK(logits.size() >= static_cast<size_t>(vocab().size()));
   if (ended_) {
     std::fill(logits.begin(), logits.end(), kNever);
@@ -61,13 +83,15 @@ int64_t GrammarMatcher::apply(std::span<float> logits) {
   const Known& known = find_mask();
   const size_t n = vocab().size();
   for (size_t w = 0; w < known.bits.size(); ++w) {
-    if (known.bits[w] == ~uint64_t{0}) continue;
-    const size_t end = std::min(n, 64 * w + 64);
-    if (known.bits[w] == 0)
-      std::fill(logits.begin() + static_cast<int64_t>(64 * w), logits.begin() + static_cast<int64_t>(end), kNever);
+    const uint64_t bits = known.bits[w];
+    if (bits == ~uint64_t{0}) continue;
+    float* const own = logits.data() + 64 * w;
+    const size_t size = std::min<size_t>(64, n - 64 * w);
+    if (size == 64 && (bits == 0 || std::popcount(bits) <= 8))
+      keep_few(own, bits);
     else
-      for (size_t i = 64 * w; i < end; ++i)
-        if (!(known.bits[w] >> (i & 63) & 1)) logits[i] = kNever;
+      for (uint64_t out = ~bits; out; out &= out - 1)
+        if (const size_t i = std::countr_zero(out); i < size) own[i] = kNever;
   }
   std::fill(logits.begin() + static_cast<int64_t>(n), logits.end(), kNever);
   return known.count;

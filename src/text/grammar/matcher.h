@@ -35,6 +35,7 @@ class GrammarMatcher {
 
   bool complete() const { return !ended_ && configs_.complete(history_.back()); }  // the text may end here
   bool ended() const { return ended_; }                                            // an end-of-text token was accepted
+  bool over() const { return complete() && configs_.places(history_.back()).size() == 1; }  // and nothing may follow
   // Bytes that must come next, because nothing else fits; stops where there is a choice, at `limit` bytes.
   std::string forced(size_t limit = 1024);
 

@@ -30,6 +30,10 @@ void check_walk(const GrammarPtr& grammar, uint64_t seed, int steps) {
   for (int i = 0; i < steps && !matcher.ended(); ++i) {
     const int64_t count = matcher.mask(bits);
     ASSERT_GT(count, 0) << text;
+    std::vector<float> logits(static_cast<size_t>(vocab->size()) + 70, 1.0f);  // padded
+    ASSERT_EQ(matcher.apply(logits), count);
+    for (int32_t id = 0; id < static_cast<int32_t>(logits.size()); ++id)
+      ASSERT_EQ(logits[static_cast<size_t>(id)] == 1.0f, id < vocab->size() && allowed(bits, id)) << text;
     std::vector<int32_t> choices;
     for (int32_t id = 0; id < vocab->size(); ++id) {
       const bool fits = matcher.accept(id);
@@ -38,6 +42,7 @@ void check_walk(const GrammarPtr& grammar, uint64_t seed, int steps) {
       if (fits) choices.push_back(id);
     }
     ASSERT_EQ(static_cast<int64_t>(choices.size()), count);
+    ASSERT_EQ(matcher.over(), choices == std::vector<int32_t>{300});
     seed = seed * 6364136223846793005 + 1442695040888963407;
     const int32_t id = choices[(seed >> 33) % choices.size()];
     ASSERT_TRUE(matcher.accept(id));
@@ -107,7 +112,7 @@ TEST(GrammarRegex, AmbiguousPatternsAreFollowedSideBySide) {
 }
 
 TEST(GrammarMatcher, MasksEqualTrials) {
-  for (const char* pattern : {"(ab|a)*c?", "\\((a|b)*\\)+", "(1,)*1", "é+|aab", "(a|b)*a(a|b){9}"})
+  for (const char* pattern : {"(ab|a)*c?", "\\((a|b)*\\)+", "(1,)*1", "é+|aab", "(a|b)*a(a|b){9}", "[^a]{3}|\\d+"})
     for (uint64_t seed = 1; seed <= 5; ++seed) check_walk(Grammar::from_regex(pattern).value(), seed, 25);
 }
 

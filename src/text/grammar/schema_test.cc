@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "base/strings.h"
+#include "text/grammar/builder.h"
 #include "text/grammar/matcher.h"
 #include "text/grammar/schema_flat.h"
 
@@ -275,6 +276,23 @@ TEST(GrammarTags, ThoughtThenAnswer) {
   EXPECT_FALSE(grammar->matches("hm</think>"));
   EXPECT_FALSE(grammar->matches("hm"));
   EXPECT_FALSE(grammar->matches("hm</think>42 "));
+}
+
+TEST(GrammarTags, WhatFollowsMayBeEmpty) {
+  const auto grammar = Grammar::after("<a>", Grammar::from_regex("b*").value()).value();
+  for (const char* text : {"<a>", "x<a>bb"}) EXPECT_TRUE(grammar->matches(text)) << text;
+  for (const char* text : {"", "<a>c"}) EXPECT_FALSE(grammar->matches(text)) << text;
+}
+
+TEST(GrammarBuilder, SequencesChoicesAndRepeats) {
+  const auto maybe = Grammar::from_regex("b?").value(), list = schema(R"({"type":"array","items":{"const":1}})");
+  GrammarBuilder b;
+  const auto item =
+      b.sequence({b.grammar(maybe), b.text("<"), b.choice({b.grammar(list), b.text("none")}), b.text(">")});
+  const auto grammar = b.build(b.sequence({b.repeat(item, 1, 2), b.grammar(maybe)})).value();
+  for (const char* text : {"<[]>", "b<none><[1,1]>b", "<none>b<none>"}) EXPECT_TRUE(grammar->matches(text)) << text;
+  for (const char* text : {"", "b", "<[2]>", "<none><none><none>", "<none"})
+    EXPECT_FALSE(grammar->matches(text)) << text;
 }
 
 TEST(GrammarTags, ToolCallsInText) {

@@ -3,31 +3,26 @@
 #include <algorithm>
 #include <array>
 #include <deque>
-#include <map>
 
 #include "base/strings.h"
-#include "text/grammar/automaton.h"
-#include "text/grammar/grammar.h"
+#include "text/grammar/builder.h"
 
 namespace jevons {
 namespace {
 
 using grammar::Budget;
 using grammar::Nfa;
-using grammar::RuleNfa;
+using grammar::RuleId;
+using grammar::RuleImports;
 
 class TagGrammar {
  public:
   TagGrammar(const std::vector<Grammar::Tag>& tags, const Grammar::TagOptions& options)
       : tags_(tags), options_(options) {
-    rules_.push_back({"text and tags", {}});
-    for (const auto& tag : tags) import(tag.grammar);
+    for (const auto& tag : tags) starts_.push_back(imports_.add(tag.grammar));
   }
 
   GrammarPtr build() {
-    std::vector<std::string> warnings;
-    for (const auto& tag : tags_)
-      warnings.insert(warnings.end(), tag.grammar->warnings().begin(), tag.grammar->warnings().end());
     auto first = phase(!options_.required);
     // Behind a tag: more of the same, or the end.
     if (options_.several) {
@@ -39,8 +34,7 @@ class TagGrammar {
       nfa_.states[end].final = true;
       connect(first, end);
     }
-    rules_[0].nfa = std::move(nfa_);
-    return std::make_shared<const Grammar>(std::move(rules_), 0, std::move(warnings));
+    return imports_.finish(std::move(nfa_), budget_);
   }
 
  private:
@@ -48,17 +42,6 @@ class TagGrammar {
     int32_t start;
     std::vector<int32_t> begun;  // per tag, the state behind its beginning
   };
-
-  void import(const GrammarPtr& grammar) {
-    if (starts_.contains(grammar.get())) return;
-    const auto base = static_cast<int32_t>(rules_.size());
-    starts_[grammar.get()] = base + grammar->automaton().start;
-    for (RuleNfa rule : grammar->rules()) {
-      for (auto& state : rule.nfa.states)
-        for (auto& call : state.calls) call.rule += base;
-      rules_.push_back(std::move(rule));
-    }
-  }
 
   // Text (or white space) up to the beginning of a tag.
   Phase phase(bool may_end) {
@@ -121,7 +104,7 @@ class TagGrammar {
   void connect(const Phase& from, int32_t to) {
     for (size_t t = 0; t < tags_.size(); ++t) {
       int32_t at = nfa_.add(budget_);
-      nfa_.states[from.begun[t]].calls.push_back({starts_[tags_[t].grammar.get()], tags_[t].end.empty() ? to : at});
+      nfa_.states[from.begun[t]].calls.push_back({starts_[t], tags_[t].end.empty() ? to : at});
       for (size_t i = 0; i < tags_[t].end.size(); ++i) {
         const int32_t next = i + 1 == tags_[t].end.size() ? to : nfa_.add(budget_);
         nfa_.edge(at, next, static_cast<uint8_t>(tags_[t].end[i]), static_cast<uint8_t>(tags_[t].end[i]));
@@ -133,8 +116,8 @@ class TagGrammar {
   const std::vector<Grammar::Tag>& tags_;
   const Grammar::TagOptions& options_;
   Budget budget_;
-  std::vector<RuleNfa> rules_;
-  std::map<const Grammar*, int32_t> starts_;
+  RuleImports imports_{"text and tags"};
+  std::vector<RuleId> starts_;  // by tag
   Nfa nfa_;
 };
 

@@ -5,7 +5,12 @@
 namespace jevons {
 
 GrammarVocab::GrammarVocab(const Tokenizer& tokenizer, const std::vector<int32_t>& as_text)
-    : tokens_(tokenizer.vocab_size()), eos_(tokenizer.eos()) {
+    : GrammarVocab(tokenizer, as_text, tokenizer.eos(), tokenizer.vocab_size()) {}
+
+GrammarVocab::GrammarVocab(const Tokenizer& tokenizer, const std::vector<int32_t>& as_text, std::vector<int32_t> eos,
+                           int64_t logits)
+    : tokens_(static_cast<size_t>(std::min<int64_t>(tokenizer.vocab_size(), logits))), eos_(std::move(eos)) {
+  std::erase_if(eos_, [&](int32_t id) { return id < 0 || static_cast<size_t>(id) >= tokens_.size(); });
   for (int32_t id = 0; id < size(); ++id)
     if (!ends(id) && (!tokenizer.is_special(id) || std::find(as_text.begin(), as_text.end(), id) != as_text.end()))
       tokens_[id] = tokenizer.token_bytes(id);

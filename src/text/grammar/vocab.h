@@ -16,6 +16,9 @@ class GrammarVocab {
   // Special tokens never fit a grammar, except those of `as_text`: markers such as "</think>" that occur in one as
   // text.
   explicit GrammarVocab(const Tokenizer& tokenizer, const std::vector<int32_t>& as_text = {});
+  // Of a model with so many logits, whose texts end with `eos`.
+  GrammarVocab(const Tokenizer& tokenizer, const std::vector<int32_t>& as_text, std::vector<int32_t> eos,
+               int64_t logits);
   // By hand: the bytes of each id (empty: never fits), and which ids end a text.
   GrammarVocab(std::vector<std::string> tokens, std::vector<int32_t> eos);
 
