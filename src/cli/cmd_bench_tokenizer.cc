@@ -93,7 +93,7 @@ std::string line_of(const char* what, const std::vector<double>& own, const std:
 }
 
 int run(const Options& o, const Common& common) {
-  const std::filesystem::path model = resolve_model(o.model).value();
+  const std::filesystem::path model = resolve_tokenizer(o.model).value();
   const Tokenizer tokenizer = load_tokenizer(model).value();
   const std::string text = read_file(o.file).value();
   if (text.empty()) throw Error(Code::invalid, cat(o.file, " is empty; give a text of a few megabytes"));

@@ -34,7 +34,7 @@ std::string text_of_line(const Tokenizer& tokenizer, const std::string& line, in
 }
 
 int run(const Options& o, const Common& common) {
-  const Tokenizer tokenizer = load_tokenizer(resolve_model(o.model).value()).value();
+  const Tokenizer tokenizer = load_tokenizer(resolve_tokenizer(o.model).value()).value();
   if (o.jsonl) {
     int64_t number = 0;
     for (std::string line; std::getline(std::cin, line);)

@@ -27,7 +27,7 @@ std::string text_of(const std::string& line, int64_t number) {
 }
 
 int run(const Options& o, const Common& common) {
-  const Tokenizer tokenizer = load_tokenizer(resolve_model(o.model).value()).value();
+  const Tokenizer tokenizer = load_tokenizer(resolve_tokenizer(o.model).value()).value();
   if (o.bos && !tokenizer.bos()) throw Error(Code::invalid, "--bos: this tokenizer has no token for the beginning");
   const EncodeOptions options{.parse_special = !o.no_special, .add_bos = o.bos};
   if (o.jsonl) {

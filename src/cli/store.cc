@@ -107,4 +107,11 @@ Result<fs::path> resolve_model(std::string_view name_or_path) {
   return found.error();
 }
 
+Result<fs::path> resolve_tokenizer(std::string_view name_or_path) {
+  std::error_code ignored;
+  const fs::path path(name_or_path);
+  if (!name_or_path.empty() && fs::exists(path / "tokenizer.json", ignored)) return path;
+  return resolve_model(name_or_path);
+}
+
 }  // namespace jevons

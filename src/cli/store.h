@@ -40,5 +40,7 @@ Result<StoredModel> find_model(std::string_view name);
 // A MODEL argument as given on the command line: a .gguf file, a checkpoint folder, a name in the store, or empty for
 // the default model. A path wins over a name. Gives the file or the folder that the loaders take.
 Result<std::filesystem::path> resolve_model(std::string_view name_or_path);
+// The same, or a folder that holds a tokenizer.json and no model.
+Result<std::filesystem::path> resolve_tokenizer(std::string_view name_or_path);
 
 }  // namespace jevons

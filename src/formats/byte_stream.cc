@@ -68,4 +68,7 @@ Result<size_t> ByteStream::read(char* to, size_t size) {
   return impl_->zstd ? impl_->unpacked(to, size) : impl_->plain(to, size);
 }
 
+uint64_t ByteStream::position() const { return impl_->at; }
+uint64_t ByteStream::file_size() const { return impl_->file->bytes().size(); }
+
 }  // namespace jevons

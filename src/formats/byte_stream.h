@@ -16,6 +16,8 @@ class ByteStream {
   ~ByteStream();
   // Up to `size` bytes; 0 only at the end. Errors name the file: broken or cut short.
   Result<size_t> read(char* to, size_t size);
+  uint64_t position() const;   // bytes of the file that are behind, as it lies on disk
+  uint64_t file_size() const;  // of all
 
  private:
   struct Impl;

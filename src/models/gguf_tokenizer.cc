@@ -1,8 +1,11 @@
 // put_gguf_tokenizer: see gguf_from_hf.h.
+#include <algorithm>
+
 #include "base/file.h"
 #include "base/progress.h"
 #include "base/strings.h"
 #include "models/gguf_from_hf.h"
+#include "text/patterns.h"
 #include "text/tokenizer.h"
 
 namespace jevons {
@@ -83,9 +86,14 @@ std::optional<int32_t> special_id(const std::string& role, const GgufVocab& voca
   return static_cast<int32_t>(id->as_int());
 }
 
-Result<std::string> recognise_family(const Tokenizer& published, GgufVocab vocab) {
+// The family with this very pre-tokenizer, else the first that gives the same ids on the probe.
+Result<std::string> recognise_family(const Tokenizer& published, const Json* pre_tokenizer, GgufVocab vocab) {
   const std::vector<int32_t> expected = published.encode(kProbe);
-  for (const std::string_view name : kFamilies) {
+  std::vector<std::string_view> families(std::begin(kFamilies), std::end(kFamilies));
+  std::ranges::stable_partition(families, [&](std::string_view name) {
+    return pre_tokenizer && family(name).value().pre_tokenizer == *pre_tokenizer;
+  });
+  for (const std::string_view name : families) {
     vocab.pre = name;
     const Result<Tokenizer> candidate = Tokenizer::from_gguf_parts(vocab);
     if (candidate.ok() && candidate->encode(kProbe) == expected) return std::string(name);
@@ -111,7 +119,7 @@ Status put(GgufWriter& w, const Checkpoint& checkpoint, int64_t vocab_size) {
   }
   JEVONS_TRY(Tokenizer published, checkpoint.tokenizer());
   const GgufVocab vocab = read_vocab(tokenizer, vocab_size);
-  JEVONS_TRY(std::string pre, recognise_family(published, vocab));
+  JEVONS_TRY(std::string pre, recognise_family(published, tokenizer.find("pre_tokenizer"), vocab));
   JEVONS_TRY(std::optional<std::string> chat_template, checkpoint.chat_template());
   w.put_text("tokenizer.ggml.model", vocab.model);
   w.put_text("tokenizer.ggml.pre", pre);

@@ -5,46 +5,12 @@
 #include <unordered_map>
 
 #include "base/strings.h"
+#include "text/byte_alphabet.h"
 #include "text/tokenizer_parts.h"
 #include "text/unicode.h"
 
 namespace jevons {
 namespace {
-
-// GPT-2's alphabet: printable Latin-1 bytes stand for themselves, the others for U+0100 and up in order.
-struct Alphabet {
-  std::array<uint16_t, 256> point_of;
-  std::array<int16_t, 0x180> byte_of;
-  Alphabet() {
-    byte_of.fill(-1);
-    uint16_t next = 0x100;
-    for (int b = 0; b < 256; ++b) {
-      const bool self = (b >= '!' && b <= '~') || (b >= 0xa1 && b <= 0xac) || b >= 0xae;
-      point_of[b] = self ? static_cast<uint16_t>(b) : next++;
-      byte_of[point_of[b]] = static_cast<int16_t>(b);
-    }
-  }
-  static const Alphabet& get() {
-    static const Alphabet instance;
-    return instance;
-  }
-};
-
-// The bytes that a token in the alphabet stands for; none if it has a character outside the alphabet.
-bool append_bytes(std::string& out, std::string_view token) {
-  const Alphabet& alphabet = Alphabet::get();
-  const size_t before = out.size();
-  for (const char *p = token.data(), *end = p + token.size(); p < end;) {
-    const unicode::Char c = unicode::decode(p, end);
-    if (!c.valid || c.point >= alphabet.byte_of.size() || alphabet.byte_of[c.point] < 0) {
-      out.resize(before);
-      return false;
-    }
-    out += static_cast<char>(alphabet.byte_of[c.point]);
-    p += c.length;
-  }
-  return true;
-}
 
 struct Hash {
   using is_transparent = void;
@@ -167,8 +133,9 @@ Status fill_bpe(Tokenizer::Impl& impl, const TokenizerParts& parts, const std::v
   }
   std::array<int32_t, 256> bytes;
   for (int b = 0; b < 256; ++b) {
+    const char byte = static_cast<char>(b);
     std::string letter;
-    unicode::append_utf8(letter, Alphabet::get().point_of[b]);
+    append_letters(letter, std::string_view(&byte, 1));
     const auto found = ids.find(letter);
     bytes[b] = found == ids.end() ? unk : found->second;
     impl.missing += found == ids.end();
