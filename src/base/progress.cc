@@ -38,14 +38,14 @@ Progress::Progress(std::string label, uint64_t total, std::string unit)
 
 Progress::~Progress() { clear_line(); }
 
-void Progress::set(uint64_t done) {
+void Progress::set(uint64_t done, std::string_view detail) {
   done_ = done;
   const double now = now_seconds();
   const double pause = !terminal() ? 10.0 : visible_ ? 0.1 : 0.5;
-  if (!quiet && now - shown_ >= pause) show(now);
+  if (!quiet && now - shown_ >= pause) show(now, detail);
 }
 
-void Progress::show(double now) {
+void Progress::show(double now, std::string_view detail) {
   shown_ = now;
   visible_ = true;
   const double part = total_ ? static_cast<double>(done_) / static_cast<double>(total_) : 0;
@@ -55,6 +55,7 @@ void Progress::show(double now) {
   else if (!unit_.empty())
     line += cat(", ", done_, " of ", total_, " ", unit_);
   if (part > 0) line += cat(", ", human_seconds((now - start_) * (1 - part) / part), " left");
+  if (!detail.empty()) line += cat(": ", detail);
   if (!terminal()) return note(line);
   std::fprintf(stderr, "\r\033[K%s", line.c_str());
   std::fflush(stderr);

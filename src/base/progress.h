@@ -18,10 +18,11 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
   void advance(uint64_t amount) { set(done_ + amount); }
-  void set(uint64_t done);
+  // `detail`: what else to say at the moment, "loss 2.31".
+  void set(uint64_t done, std::string_view detail = {});
 
  private:
-  void show(double now);
+  void show(double now, std::string_view detail);
   std::string label_, unit_;
   uint64_t total_, done_ = 0;
   double start_, shown_;

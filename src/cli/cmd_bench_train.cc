@@ -61,9 +61,11 @@ void measure_self(const Options& o, const std::filesystem::path& folder, Exec& e
   run.settings.optimizer = o.optimizer;
   run.init = cat("random:", o.config), run.out = folder / "out";
   bool first = true;
-  train(run, exec, [&](const StepReport&, double seconds) {
+  TrainHooks hooks;
+  hooks.step = [&](const StepReport&, double seconds) {
     if (!std::exchange(first, false)) speeds.push_back(o.batch * o.seq / seconds);
-  });
+  };
+  train(run, exec, hooks);
   std::filesystem::remove_all(run.out);
 }
 

@@ -101,6 +101,8 @@ MachineReport measure_machine(Exec& exec) {
   return report;
 }
 
+double f32_peak(Exec& exec) { return peak_rate(exec, f32_loop(current_isa())); }
+
 KernelReport bench_linear(Exec& exec, Pack pack, int64_t rows, int64_t cols, int64_t tokens, int repetitions) {
   const bool panels = panel_supported(pack);
   const int64_t row_size = rows * row_bytes(pack, cols), bytes = panels ? panel_bytes(pack, rows, cols) : row_size;

@@ -71,17 +71,18 @@ Result<TrainStart> open_start(const std::string& init) {
   JEVONS_TRY(std::string text, read_file(config));
   Result<Json> json = Json::parse(text);
   if (!json.ok()) return json.error().within(config.string());
-  return TrainStart{std::move(json).value(), config.parent_path()};
+  TrainStart start{std::move(json).value(), config.parent_path()};
+  if (!is_random(init) && has_weights(path)) start.weights = path;
+  return start;
 }
 
-Status load_start(const std::string& init, Parameters& parameters, uint64_t seed) {
-  if (is_random(init) || !has_weights(init)) {
-    JEVONS_TRY(TrainStart start, open_start(init));
+Status load_start(const TrainStart& start, Parameters& parameters, uint64_t seed) {
+  if (start.weights.empty()) {
     const Json* deviation = start.config.find("initializer_range");
     parameters.randomize(seed, deviation && deviation->is_number() ? deviation->as_double() : 0.02);
     return {};
   }
-  JEVONS_TRY(Checkpoint checkpoint, Checkpoint::open(init));
+  JEVONS_TRY(Checkpoint checkpoint, Checkpoint::open(start.weights));
   return parameters.load(checkpoint);
 }
 
@@ -94,11 +95,14 @@ Status save_run(const std::filesystem::path& out, const TrainStart& start, Train
     if (key != "quantization_config" && key != "torch_dtype" && key != "dtype") config[key] = value;
   config["torch_dtype"] = "float32";
   for (const char* name : kKept) {
-    if (!std::filesystem::exists(start.folder / name)) continue;
-    if (std::filesystem::exists(out / name) && std::filesystem::equivalent(start.folder / name, out / name)) continue;
-    JEVONS_TRY(std::string text, read_file(start.folder / name));
+    const std::filesystem::path from = start.tokenizer / name;
+    const bool own = start.generation && std::string_view(name) == "generation_config.json";
+    if (own || start.tokenizer.empty() || !std::filesystem::exists(from)) continue;
+    if (std::filesystem::exists(out / name) && std::filesystem::equivalent(from, out / name)) continue;
+    JEVONS_TRY(std::string text, read_file(from));
     JEVONS_TRY_STATUS(write_file(out / name, text));
   }
+  if (start.generation) JEVONS_TRY_STATUS(write_file(out / "generation_config.json", start.generation->dump(2) + "\n"));
   return write_file(out / "config.json", config.dump(2) + "\n");
 }
 

@@ -149,16 +149,14 @@ TrainRun run_of(const std::string& name, int64_t steps, const std::filesystem::p
   return run;
 }
 
-const auto kIgnore = [](const StepReport&, double) {};
-
 TEST(Training, ResumesBitForBit) {
   Exec one(1), two(2);
   const auto whole = folder("whole"), half = folder("half"), rest = folder("rest");
-  (void)train(run_of("deepseek_v3", 8, whole), one, kIgnore);
-  (void)train(run_of("deepseek_v3", 3, half), two, kIgnore);
+  (void)train(run_of("deepseek_v3", 8, whole), one);
+  (void)train(run_of("deepseek_v3", 3, half), two);
   TrainRun next = run_of("deepseek_v3", 8, rest);
   next.init.clear(), next.resume = half;
-  EXPECT_EQ(train(next, two, kIgnore).first, 3);
+  EXPECT_EQ(train(next, two).first, 3);
   for (const char* file : {"model.safetensors", "config.json", "training_state/model.safetensors"})
     EXPECT_EQ(*read_file(whole / file), *read_file(rest / file)) << file;
   const Checkpoint out = *Checkpoint::open(whole);
@@ -172,7 +170,7 @@ TEST(Training, ResumesBitForBit) {
 std::string refusal(const TrainRun& run) {
   Exec exec(1);
   try {
-    (void)train(run, exec, kIgnore);
+    (void)train(run, exec);
   } catch (const Error& e) {
     return e.message();
   }

@@ -1,124 +1,307 @@
 #include "train/run.h"
 
-#include <fcntl.h>
-#include <unistd.h>
+#include <algorithm>
+#include <cmath>
+#include <numbers>
 
 #include "base/clock.h"
 #include "base/interrupt.h"
 #include "base/progress.h"
 #include "base/strings.h"
+#include "kernels/bench.h"
+#include "models/flops.h"
 #include "models/loader.h"
+#include "train/energy.h"
+#include "train/keep.h"
+#include "train/run_checks.h"
+#include "train/run_log.h"
+#include "train/run_page.h"
 
 namespace jevons {
 namespace {
 
-// One JSON object a line, on disk as it comes.
-class Log {
+constexpr int64_t kLoadColumns = 200;  // of expert load over the whole run
+constexpr int64_t kEvaluationRows = 16;
+
+double bits_per_byte(double nll, int64_t bytes) { return nll / std::numbers::ln2 / static_cast<double>(bytes); }
+
+class Session {
  public:
-  Log(const std::filesystem::path& path, bool append) : path_(path) {
-    if (path.empty()) return;
-    fd_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | (append ? O_APPEND : O_TRUNC), 0644);
-    if (fd_ < 0) throw Error(Code::io, cat(path.string(), ": cannot write the log; check the folder"));
+  Session(TrainRun run, RunBasis basis, Exec& exec, const TrainHooks& hooks)
+      : run_(std::move(run)),
+        basis_(std::move(basis)),
+        hooks_(hooks),
+        exec_(exec),
+        trainer_(basis_.config, run_.settings, exec) {
+    if (run_.piece_rows > 0) trainer_.set_piece_rows(run_.piece_rows);
+    (run_.resume.empty() ? load_start(basis_.start, trainer_.parameters(), run_.settings.seed)
+                         : load_saved_run(run_.resume, trainer_))
+        .value();
+    predicted_ = check_step_memory(trainer_, basis_, run_.settings.batch, hooks.available_memory);
   }
-  ~Log() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Log(const Log&) = delete;
-  Log& operator=(const Log&) = delete;
-  void write(const Json& line) {
-    if (fd_ < 0) return;
-    const std::string text = line.dump() + "\n";
-    if (::write(fd_, text.data(), text.size()) != static_cast<ssize_t>(text.size()))
-      throw Error(Code::io, cat(path_.string(), ": cannot write the log; is the disk full?"));
+
+  TrainSummary loop() {
+    open_log();
+    TrainSummary summary{.first = basis_.first};
+    const double begun = now_seconds();
+    Progress progress("training", static_cast<uint64_t>(run_.settings.steps - basis_.first), "steps");
+    for (int64_t step = basis_.first; step < run_.settings.steps; ++step) {
+      summary.last = one_step(step);
+      ++summary.steps;
+      summary.tokens += basis_.plan.batch(step) * run_.settings.seq;
+      progress.set(static_cast<uint64_t>(step + 1 - basis_.first), detail_);
+      if (interrupted()) stop(step + 1, "interrupted", Error(Code::interrupted, cat("stopped after step ", step)));
+      if (step + 1 < run_.settings.steps) pause(step + 1);
+    }
+    save(run_.settings.steps);
+    evaluate(run_.settings.steps);
+    finish(run_.settings.steps, "finished");
+    summary.seconds = now_seconds() - begun;
+    summary.held_out_bits = bits_;
+    return summary;
   }
 
  private:
-  std::filesystem::path path_;
-  int fd_ = -1;
+  bool diary() const { return !run_.described.is_null(); }
+
+  void open_log() {
+    if (!diary()) {
+      log_.emplace(run_.log, run_.resume.empty() ? -1 : basis_.first);
+      return;
+    }
+    std::filesystem::create_directories(run_.out);
+    if (run_.resume.empty()) write_file(run_.out / "train.json", run_.described.dump(2) + "\n").value();
+    log_.emplace(run_.log, run_.resume.empty() ? -1 : basis_.first);
+    if (std::filesystem::exists(run_.log) && basis_.first > 0)
+      read_run_log(run_.log, [&](const Json& line) {
+        if (const Json* bits = line.find("held_out_bits_per_byte")) best_ = std::min(best_, bits->as_double());
+      }).value();
+    peak_ = f32_peak(exec_);
+    flops_ = training_flops_per_token(basis_.config, run_.settings.seq);
+    const ParameterCount count = count_parameters(basis_.config);
+    event(Json::Object{
+        {"event", "start"},
+        {"step", basis_.first},
+        {"steps", run_.settings.steps},
+        {"parameters", count.total + count.prediction},
+        {"active_parameters", count.active},
+        {"flops_per_token", flops_},
+        {"peak_flops", peak_},
+        {"threads", exec_.threads()},
+        {"rows", run_.settings.batch},
+        {"tokens_per_row", run_.settings.seq},
+        {"memory_bytes", 4 * trainer_.parameters().size() * 4 + std::max(predicted_, trainer_.step_bytes())},
+        {"experts", basis_.config.n_routed_experts},
+        {"model", basis_.start.config},
+        {"run", run_.described}});
+  }
+
+  void event(const Json& line) {
+    log_->write(line);
+    if (hooks_.event) hooks_.event(line);
+  }
+
+  StepReport one_step(int64_t step) {
+    const double before = now_seconds();
+    const StepRows rows{basis_.data, basis_.plan.firsts(step)};
+    const StepReport report = trainer_.gradient(rows, step);
+    if (!report.finite())
+      stop(
+          step, "not finite",
+          Error(Code::invalid, cat("step ", step, ": the loss or the gradient is not a finite number (loss ",
+                                   report.loss, ", grad_norm ", report.grad_norm, "); take a smaller learning rate or ",
+                                   "a clip; the state before this step is saved")));
+    trainer_.update(step);
+    const double seconds = now_seconds() - before;
+    const int64_t tokens = static_cast<int64_t>(rows.firsts.size()) * run_.settings.seq;
+    event(log_line(report, rows, tokens, seconds));
+    if (hooks_.step) hooks_.step(report, seconds);
+    count_load(step);
+    describe(report, static_cast<double>(tokens) / seconds);
+    return report;
+  }
+
+  Json log_line(const StepReport& r, const StepRows& rows, int64_t tokens, double seconds) {
+    Json line = Json::Object{{"step", r.step}, {"loss", r.loss}, {"aux", r.aux}};
+    if (run_.settings.mtp_weight > 0) line["mtp_loss"] = r.mtp_loss;
+    line["grad_norm"] = r.grad_norm, line["lr"] = r.lr, line["tokens_per_s"] = static_cast<double>(tokens) / seconds;
+    if (diary()) {
+      if (const int64_t bytes = target_bytes(rows)) {
+        train_bits_ = bits_per_byte(r.loss * static_cast<double>(tokens), bytes);
+        line["bits_per_byte"] = train_bits_;
+      }
+      line["tokens"] = basis_.plan.rows_before(r.step + 1) * run_.settings.seq;
+      line["seconds"] = seconds;
+      if (const auto joules = meter_.joules()) line["joules"] = *joules;
+    }
+    if (!run_.log_tensor_norms) return line;
+    Json norms = Json::object();
+    for (size_t i = 0; i < trainer_.norms().size(); ++i)
+      if (trainer_.trained()[i]) norms[trainer_.parameters().list()[i].name] = trainer_.norms()[i];
+    line["tensor_grad_norm"] = std::move(norms);
+    return line;
+  }
+
+  // Bytes of text that the targets of the rows stand for; 0: unknown.
+  int64_t target_bytes(const StepRows& rows) const {
+    int64_t bytes = 0;
+    if (run_.token_bytes.empty()) return 0;
+    for (int64_t first : rows.firsts)
+      for (int64_t j = 1; j <= run_.settings.seq; ++j) {
+        const size_t id = rows.data[first + j];
+        bytes += id < run_.token_bytes.size() ? run_.token_bytes[id] : 0;
+      }
+    return bytes;
+  }
+
+  // Expert load is summed and logged about kLoadColumns times in a run.
+  void count_load(int64_t step) {
+    if (!diary() || basis_.config.n_routed_experts == 0) return;
+    const std::vector<ExpertLoad> now = trainer_.load();
+    if (load_.empty())
+      load_ = now;
+    else
+      for (size_t l = 0; l < now.size(); ++l)
+        for (size_t e = 0; e < now[l].slots.size(); ++e) load_[l].slots[e] += now[l].slots[e];
+    worst_load_ = 0;
+    for (const ExpertLoad& layer : now) {
+      int64_t sum = 0, top = 0;
+      for (int64_t slots : layer.slots) sum += slots, top = std::max(top, slots);
+      worst_load_ = std::max(worst_load_, static_cast<double>(top) * static_cast<double>(layer.slots.size()) /
+                                              static_cast<double>(std::max<int64_t>(sum, 1)));
+    }
+    const int64_t column = std::max<int64_t>(1, (run_.settings.steps + kLoadColumns - 1) / kLoadColumns);
+    if ((step + 1) % column != 0 && step + 1 != run_.settings.steps) return;
+    Json layers = Json::object();
+    for (const ExpertLoad& layer : load_) {
+      Json& slots = layers[layer.layer] = Json::array();
+      for (int64_t n : layer.slots) slots.push_back(n);
+    }
+    event(Json::Object{{"event", "load"}, {"step", step + 1}, {"layers", std::move(layers)}});
+    load_.clear();
+  }
+
+  void describe(const StepReport& report, double tokens_per_s) {
+    detail_ = cat("loss ", fixed(report.loss, 3));
+    if (!diary()) {
+      detail_ += cat(", gradient ", fixed(report.grad_norm, 3));
+      return;
+    }
+    if (train_bits_ > 0) detail_ += cat(" (", fixed(train_bits_, 3), " bits a byte)");
+    if (bits_ > 0) detail_ += cat(", held out ", fixed(bits_, 3));
+    detail_ +=
+        cat(", ", fixed(tokens_per_s, 0), " tokens/s, MFU ", fixed(100 * flops_ * tokens_per_s / peak_, 0), " %");
+    if (basis_.config.n_routed_experts > 0) detail_ += cat(", fullest expert ", fixed(worst_load_, 2), "x");
+  }
+
+  // Between two steps: what is due.
+  void pause(int64_t done) {
+    const auto due = [&](int64_t every) { return every > 0 && done % every == 0; };
+    const bool evaluates = basis_.held_out && due(run_.evaluate_every);
+    if (!due(run_.save_every) && !evaluates) return;
+    save(done);  // first, so that nothing an evaluation does can cost it
+    if (evaluates) evaluate(done);
+    if (diary()) renew_page();
+    (void)meter_.joules();  // belongs to no step
+  }
+
+  void save(int64_t done) {
+    try {
+      save_run(run_.out, basis_.start, trainer_, run_.settings, done, basis_.config.num_nextn_predict_layers > 0)
+          .value();
+      if (run_.keep > 0) keep_state(run_.out, done, run_.keep).value();
+    } catch (const Error& e) {
+      throw Error(e.code(),
+                  cat("the state after ", done, " steps could not be saved: ", e.message(),
+                      saved_ > 0 ? cat("; that of step ", saved_, " is whole: make room and go on with jevons ",
+                                       "train --resume ", run_.out.string())
+                                 : std::string("; make room and begin again")));
+    }
+    saved_ = done;
+    if (diary()) event(Json::Object{{"event", "save"}, {"step", done}});
+  }
+
+  void evaluate(int64_t done) {
+    if (basis_.held_out) {
+      const double before = now_seconds();
+      HeldOutSums sums;
+      const int64_t S = run_.settings.seq;
+      const int64_t rows = std::min(run_.held_out_tokens / S, (basis_.held_out->size() - 1) / S);
+      for (int64_t row = 0; row < rows; row += kEvaluationRows) {
+        StepRows part{*basis_.held_out, {}};
+        for (int64_t r = row; r < std::min(rows, row + kEvaluationRows); ++r) part.firsts.push_back(r * S);
+        trainer_.evaluate(part, sums);
+        sums.bytes += target_bytes(part);
+      }
+      log_evaluation(done, sums, now_seconds() - before);
+    }
+    if (!hooks_.sample) return;
+    for (const Sample& sample : hooks_.sample(run_.out))
+      event(Json::Object{{"event", "sample"}, {"step", done}, {"prompt", sample.prompt}, {"text", sample.text}});
+  }
+
+  void log_evaluation(int64_t done, const HeldOutSums& sums, double seconds) {
+    const double loss = sums.nll / static_cast<double>(sums.tokens);
+    Json line = Json::Object{{"event", "evaluation"}, {"step", done}, {"held_out_loss", loss}};
+    if (sums.bytes > 0) line["held_out_bits_per_byte"] = bits_ = bits_per_byte(sums.nll, sums.bytes);
+    if (sums.ahead_tokens > 0) {
+      line["held_out_mtp_loss"] = sums.ahead_nll / static_cast<double>(sums.ahead_tokens);
+      line["mtp_acceptance"] = static_cast<double>(sums.accepted) / static_cast<double>(sums.ahead_tokens);
+    }
+    line["tokens"] = sums.tokens, line["evaluation_seconds"] = seconds;
+    const double score = sums.bytes > 0 ? bits_ : loss;
+    const bool best = score < best_;
+    line["best"] = best;
+    if (best) best_ = score;
+    if (best && run_.keep_best) keep_best(run_.out).value();
+    event(line);
+    if (diary())
+      note(cat("step ", done, ": held-out ",
+               sums.bytes > 0 ? cat(fixed(bits_, 4), " bits per byte") : cat("loss ", fixed(loss, 4)),
+               best ? ", the best so far" : ""));
+  }
+
+  void finish(int64_t done, const char* why) {
+    if (!diary()) return;
+    event(Json::Object{{"event", "end"}, {"step", done}, {"why", why}});
+    renew_page();
+  }
+
+  void renew_page() { write_run_page(run_.log, run_.out / "run.html").value(); }
+
+  [[noreturn]] void stop(int64_t done, const char* why, const Error& error) {
+    save(done);
+    finish(done, why);
+    const Error full(error.code(), cat(error.message(), "; go on with: jevons train --resume ", run_.out.string()));
+    if (error.code() == Code::interrupted) note(full.message());  // of an interrupt the program says nothing more
+    throw full;
+  }
+
+  TrainRun run_;
+  RunBasis basis_;
+  const TrainHooks& hooks_;
+  Exec& exec_;
+  Trainer trainer_;
+  std::optional<RunLog> log_;
+  EnergyMeter meter_;
+  std::vector<ExpertLoad> load_;
+  std::string detail_;
+  int64_t saved_ = 0, predicted_ = 0;
+  double peak_ = 0, flops_ = 0, train_bits_ = 0, bits_ = 0, best_ = INFINITY, worst_load_ = 0;
 };
-
-Json log_line(const StepReport& r, const TrainRun& run, double tokens_per_s, Trainer& trainer) {
-  Json line = Json::Object{{"step", r.step}, {"loss", r.loss}, {"aux", r.aux}};
-  if (run.settings.mtp_weight > 0) line["mtp_loss"] = r.mtp_loss;
-  line["grad_norm"] = r.grad_norm, line["lr"] = r.lr, line["tokens_per_s"] = tokens_per_s;
-  if (!run.log_tensor_norms) return line;
-  Json norms = Json::object();
-  for (size_t i = 0; i < trainer.norms().size(); ++i)
-    if (trainer.trained()[i]) norms[trainer.parameters().list()[i].name] = trainer.norms()[i];
-  line["tensor_grad_norm"] = std::move(norms);
-  return line;
-}
-
-Config config_of(const TrainStart& start, const std::filesystem::path& where, bool stored) {
-  if (stored) return read_config(Checkpoint::open(where).value()).value();
-  Result<Config> config = parse_config(start.config);
-  if (!config.ok()) throw config.error().within(where.string());
-  return *config;
-}
-
-void refuse_overwriting(const TrainRun& run) {
-  if (run.out.empty()) throw Error(Code::usage, "--out DIR is missing: the folder for the trained model");
-  if (run.resume.empty() && std::filesystem::exists(run.out / "config.json"))
-    throw Error(Code::invalid, cat(run.out.string(), " holds a model already; continue it with --resume ",
-                                   run.out.string(), " or choose another folder"));
-}
 
 }  // namespace
 
-TrainSummary train(TrainRun run, Exec& exec, const std::function<void(const StepReport&, double)>& each) {
-  const bool resumed = !run.resume.empty();
-  const std::string source = resumed ? run.resume.string() : run.init;
-  if (source.empty()) throw Error(Code::usage, "--init HFDIR is missing: the model to start from (or --resume DIR)");
-  const TrainSettings& settings = run.settings;
-  settings.check().value();
-  refuse_overwriting(run);
-  const TrainStart start = open_start(source).value();
-  const bool stored = std::filesystem::exists(start.folder / "model.safetensors") ||
-                      std::filesystem::exists(start.folder / "model.safetensors.index.json");
-  const Config config = config_of(start, start.folder, stored && !source.starts_with("random:"));
-  const TokenData data = TokenData::open(settings.tokens, settings.mask).value();
-  const int64_t first = resumed ? read_saved_run(run.resume).value().done : 0;
-  if (first > settings.steps)
-    throw Error(Code::usage, cat("--steps ", settings.steps, " is the total; ", first, " steps are done already"));
-  data.check(first, settings.steps, settings.batch, settings.seq, config.vocab_size).value();
+void refuse_overwriting(const std::filesystem::path& out) {
+  if (out.empty()) throw Error(Code::usage, "--out DIR is missing: the folder for the trained model");
+  if (std::filesystem::exists(out / "config.json"))
+    throw Error(Code::invalid, cat(out.string(), " holds a model already; continue it with --resume ", out.string(),
+                                   " or choose another folder"));
+}
 
-  Trainer trainer(config, settings, exec);
-  if (run.piece_rows > 0) trainer.set_piece_rows(run.piece_rows);
-  (resumed ? load_saved_run(run.resume, trainer) : load_start(run.init, trainer.parameters(), settings.seed)).value();
-  Log log(run.log, resumed);
-  const auto save = [&](int64_t done) {
-    save_run(run.out, start, trainer, settings, done, config.num_nextn_predict_layers > 0).value();
-  };
-
-  TrainSummary summary{.first = first};
-  const double begun = now_seconds();
-  Progress progress("training", static_cast<uint64_t>(settings.steps - first), "steps");
-  for (int64_t step = first; step < settings.steps; ++step) {
-    const double before = now_seconds();
-    const StepReport report = trainer.gradient(data, step);
-    if (!report.finite()) {
-      save(step);
-      throw Error(Code::invalid, cat("step ", step, ": the loss or the gradient is not a finite number (loss ",
-                                     report.loss, ", grad_norm ", report.grad_norm, "); the state before this step is ",
-                                     "saved in ", run.out.string(), "; resume it with a smaller --lr or a --clip"));
-    }
-    trainer.update(step);
-    const double seconds = now_seconds() - before;
-    log.write(log_line(report, run, static_cast<double>(settings.batch * settings.seq) / seconds, trainer));
-    each(report, seconds);
-    summary.last = report;
-    ++summary.steps;
-    progress.set(static_cast<uint64_t>(step + 1 - first));
-    if (interrupted()) {
-      save(step + 1);
-      throw Error(Code::interrupted, cat("stopped after step ", step, "; continue with --resume ", run.out.string()));
-    }
-    if (run.save_every > 0 && (step + 1) % run.save_every == 0 && step + 1 < settings.steps) save(step + 1);
-  }
-  save(settings.steps);
-  summary.tokens = summary.steps * settings.batch * settings.seq;
-  summary.seconds = now_seconds() - begun;
-  return summary;
+TrainSummary train(TrainRun run, Exec& exec, const TrainHooks& hooks) {
+  RunBasis basis = open_run(run, hooks.available_memory);
+  return Session(std::move(run), std::move(basis), exec, hooks).loop();
 }
 
 }  // namespace jevons

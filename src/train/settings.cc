@@ -55,12 +55,15 @@ Status TrainSettings::check() const {
     }
     return Error(Code::usage, cat(what, " ", quote(value), " is not known; choose one of ", list));
   };
-  JEVONS_TRY_STATUS(known("the order", order, {"sequential"}));
+  JEVONS_TRY_STATUS(known("the order", order, {"sequential", "shuffled"}));
   JEVONS_TRY_STATUS(known("the dtype", dtype, {"f32"}));
   JEVONS_TRY_STATUS(known("the optimizer", optimizer, {"adamw", "muon"}));
   JEVONS_TRY_STATUS(known("the schedule", schedule, {"constant", "cosine", "wsd"}));
   if (tokens.empty()) return Error(Code::usage, "--tokens FILE.u32 is missing: the token stream to train on");
   if (batch < 1 || seq < 1 || steps < 1) return Error(Code::usage, "--batch, --seq and --steps must be at least 1");
+  if (ramp_steps > 0 && (ramp_from < 1 || ramp_from > batch))
+    return Error(Code::usage, cat("the batch grows from ", ramp_from, " rows; expected 1 to the ", batch,
+                                  " rows of the whole batch"));
   if (warmup + decay > steps)
     return Error(Code::usage, cat("--warmup ", warmup, " and --decay ", decay, " are more than the ", steps, " steps"));
   if (mtp_weight > 0 && seq < 2) return Error(Code::usage, "--mtp-weight needs sequences of 2 tokens or more");

@@ -10,6 +10,7 @@ namespace jevons {
 struct TrainSettings {
   std::string tokens, mask;
   int64_t batch = 8, seq = 256, steps = 100;
+  int64_t ramp_from = 0, ramp_steps = 0;  // rows of the first step, steps until there are `batch`
   std::string order = "sequential", dtype = "f32", optimizer = "adamw";
   double lr = 1e-3, beta1 = 0.9, beta2 = 0.95, eps = 1e-8, weight_decay = 0.1, clip = 1.0;
   std::string schedule = "constant";  // constant, cosine, wsd
@@ -23,6 +24,7 @@ struct TrainSettings {
   template <class V>
   void fields(V&& v) {
     v("tokens", tokens), v("mask", mask), v("batch", batch), v("seq", seq), v("steps", steps), v("order", order);
+    v("ramp_from", ramp_from), v("ramp_steps", ramp_steps);
     v("dtype", dtype), v("optimizer", optimizer), v("lr", lr), v("beta1", beta1), v("beta2", beta2), v("eps", eps);
     v("weight_decay", weight_decay), v("clip", clip), v("schedule", schedule), v("warmup", warmup), v("decay", decay);
     v("min_lr", min_lr), v("balance_rate", balance_rate), v("aux_loss", aux_loss), v("mtp_weight", mtp_weight);

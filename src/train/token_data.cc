@@ -32,13 +32,8 @@ uint32_t TokenData::operator[](int64_t i) const {
   return id;
 }
 
-Status TokenData::check(int64_t first, int64_t last, int64_t batch, int64_t seq, int64_t vocabulary) const {
-  int64_t tokens;
-  if (__builtin_mul_overflow(last, batch, &tokens) || __builtin_mul_overflow(tokens, seq, &tokens) || tokens >= size())
-    return Error(Code::invalid, cat(file_->path().string(), " has ", size(), " tokens; ", last, " steps of ", batch,
-                                    " rows of ", seq, " tokens and one more target need ", last, " * ", batch, " * ",
-                                    seq, " + 1; take fewer steps or more text"));
-  for (int64_t i = first * batch * seq; i <= tokens; ++i)
+Status TokenData::check(int64_t first, int64_t end, int64_t vocabulary) const {
+  for (int64_t i = first; i < end; ++i)
     if ((*this)[i] >= static_cast<uint64_t>(vocabulary))
       return Error(Code::invalid, cat(file_->path().string(), ": token ", i, " is ", (*this)[i],
                                       ", outside the model's vocabulary of ", vocabulary,

@@ -18,6 +18,25 @@ struct StepReport {
   bool finite() const;
 };
 
+// The rows of one step: row b reads data[firsts[b] .. firsts[b] + seq] inclusive.
+struct StepRows {
+  const TokenData& data;
+  std::vector<int64_t> firsts;
+};
+
+// Sums over held-out rows. accepted: how often the prediction layer's likeliest token was the main model's, so that a
+// draft would have been taken.
+struct HeldOutSums {
+  double nll = 0, ahead_nll = 0;
+  int64_t tokens = 0, bytes = 0, ahead_tokens = 0, accepted = 0;
+};
+
+// Slots routed to each expert of a layer in one step.
+struct ExpertLoad {
+  std::string layer;  // "model.layers.3.mlp"
+  std::vector<int64_t> slots;
+};
+
 class Trainer {
  public:
   // `checked` settings. Throws Error{unsupported} for what training does not know (more than one prediction layer).
@@ -28,16 +47,25 @@ class Trainer {
   OptimizerState& state() { return state_; }
   const std::vector<bool>& trained() const { return trained_; }
   void set_piece_rows(int64_t rows) { piece_rows_ = rows; }
+  int64_t piece_rows() const { return piece_rows_; }
 
   // Loss and gradient of a step; nothing is changed.
-  StepReport gradient(const TokenData& data, int64_t step);
+  StepReport gradient(const StepRows& rows, int64_t step);
+  StepReport gradient(const TokenData& data, int64_t step);  // the rows in order
   // Clips, moves the parameters and the balance biases by the last gradient(), which was of the same step.
   void update(int64_t step);
+  std::vector<ExpertLoad> load() const;  // of the last gradient()
+  // Adds the losses of rows that are not trained on; `sums.bytes` is left to the caller.
+  void evaluate(const StepRows& rows, HeldOutSums& sums);
+  int64_t step_bytes() const { return arena_.peak(); }  // of the largest piece so far
 
  private:
   struct Piece;
-  void run_piece(const TokenData& data, int64_t step, int64_t first_row, int64_t rows, double factor, StepReport& sums);
+  Piece gather(const StepRows& rows, int64_t first_row, int64_t count, double factor) const;
+  void run_piece(const StepRows& rows, int64_t first_row, int64_t count, double factor, StepReport& sums);
+  void evaluate_piece(const StepRows& rows, int64_t first_row, int64_t count, HeldOutSums& sums);
   void predict_ahead(Piece& piece, Ctx& c, const Tensor& hidden, StepReport& sums);
+  std::vector<int32_t> likeliest(Ctx& c, const Tensor& hidden, std::span<const int32_t> rows);
   void move_biases();
 
   TrainSettings settings_;
