@@ -2,6 +2,8 @@
 // themselves: which texts they take.
 #include "serve/api/answer_shape.h"
 
+#include <sstream>
+
 #include "base/strings.h"
 #include "serve/api/api_testing.h"
 #include "serve/api/schema_testing.h"
@@ -318,6 +320,33 @@ TEST_F(ForcedCallsTest, ACallOrAnAnswerInAForm) {
   }
   EXPECT_GT(calls, 0);
   EXPECT_GT(answers, 0);
+}
+
+// Ollama's clients cannot force a call: with a format there is a call or an answer. Streams hold the same.
+TEST_F(ForcedCallsTest, Ollama) {
+  int called = 0;
+  for (int seed = 1; seed <= 16; ++seed) {
+    const std::string more =
+        cat(kTools, R"(,"format":{"enum":["<a>","<b>"]},"think":false,"options":{"temperature":2,"seed":)", seed,
+            R"(,"num_predict":300},"stream":)");
+    const Answer a = post("/api/chat", chat(more + "false"));
+    ASSERT_EQ(a.status, 200) << a.text;
+    const Json* calls = a.json.at("message").find("tool_calls");
+    std::string streamed, text;
+    std::istringstream lines(post("/api/chat", chat(more + "true")).text);
+    for (std::string line; std::getline(lines, line);) {
+      const Json message = parse(line).at("message");
+      text += message.at("content").as_string();
+      if (const Json* part = message.find("tool_calls")) streamed += part->dump();
+    }
+    EXPECT_EQ(text, a.json.at("message").at("content").as_string());
+    EXPECT_EQ(streamed, calls ? calls->dump() : "");
+    if (!calls || a.json.at("done_reason").as_string() == "length") continue;
+    ++called;
+    const Json& f = calls->as_array().at(0).at("function");
+    check_call(f.at("name").as_string(), f.at("arguments").dump());
+  }
+  EXPECT_GT(called, 0);
 }
 
 TEST_F(ForcedCallsTest, RefusalsNameThePlace) {
