@@ -195,10 +195,11 @@ class Chat {
         cat("prompt   ", g.prompt_tokens, " tokens, ", g.cached_tokens, " from the cache, ", fixed(g.prompt_seconds, 2),
             " s (", fixed(g.prompt_seconds > 0 ? fresh / g.prompt_seconds : 0, 0), " tokens/s)\nthought  ",
             g.thought_tokens, " tokens\nanswer   ", static_cast<int64_t>(n) - g.thought_tokens, " tokens\nspeed    ",
-            fixed(g.seconds > 0 ? (n - 1) / g.seconds : 0, 1), " tokens/s over ", fixed(g.seconds, 2), " s\nended    ",
-            finish_name(g.finish), "\n");
+            fixed(g.seconds > 0 ? (n - 1) / g.seconds : 0, 1), " tokens/s over ", fixed(g.seconds, 2), " s\nguessed  ",
+            g.guessed, " tokens ahead, ", g.guessed_right, " of them right\nended    ", finish_name(g.finish), "\n");
     note(cat(static_cast<int64_t>(n), " tokens, ", fixed(g.seconds > 0 ? (n - 1) / g.seconds : 0, 1),
-             " tokens/s, first after ", fixed(g.prompt_seconds, 2), " s"));
+             " tokens/s, first after ", fixed(g.prompt_seconds, 2), " s",
+             g.guessed > 0 ? cat(", ", g.guessed_right, " of ", g.guessed, " guesses right") : ""));
   }
 
   Options o_;

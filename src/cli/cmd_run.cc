@@ -53,7 +53,7 @@ std::string take_prompt(Options& o) {
 }
 
 // A model without a tokenizer has no text to give: its answer is ids.
-Json as_json(const Generated& g, bool has_text, const Engine::Guesses& guesses) {
+Json as_json(const Generated& g, bool has_text) {
   Json ids = Json::array();
   for (int32_t id : g.tokens) ids.push_back(id);
   const int64_t n = static_cast<int64_t>(g.tokens.size()), computed = g.prompt_tokens - g.cached_tokens;
@@ -71,8 +71,8 @@ Json as_json(const Generated& g, bool has_text, const Engine::Guesses& guesses) 
                                {"prompt_n", computed},
                                {"prompt_ms", g.prompt_seconds * 1000},
                                {"prompt_per_second", rate(static_cast<double>(computed), g.prompt_seconds)},
-                               {"draft_n", guesses.drafted},
-                               {"draft_n_accepted", guesses.accepted},
+                               {"draft_n", g.guessed},
+                               {"draft_n_accepted", g.guessed_right},
                                {"predicted_n", n},
                                {"predicted_ms", g.seconds * 1000},
                                {"predicted_per_second", rate(static_cast<double>(n - 1), g.seconds)}}}};
@@ -129,7 +129,7 @@ int run(Options o, const Common& common) {
                             .value();
   view.end();
   if (common.json)
-    print_json(as_json(out, model->has_text(), model->engine().guesses()));
+    print_json(as_json(out, model->has_text()));
   else if (!model->has_text())
     print(join_ids(out.tokens) + "\n");
   else if (!out.text.empty() && out.text.back() != '\n')

@@ -16,8 +16,14 @@ std::vector<Option> model_options(ModelFlags& f) {
           {"--cache-type", &f.cache, "type of cached keys and values", {.choices = {"f16", "bf16", "q8", "f32"}}},
           {"--speculate",
            &f.speculate,
-           "guess tokens from the text before and check several in one step; the answer stays the same",
-           {.choices = {"off", "auto", "always"}}},
+           "guess tokens and check several in one step, where it pays; the answer stays the same. From the text before "
+           "(lookup), the model's prediction layer (mtp), a model given with --draft (draft), or whatever is right "
+           "most often; always: whether it pays or not",
+           {.choices = {"off", "auto", "lookup", "mtp", "draft", "always"}}},
+          {"--draft",
+           &f.draft,
+           "a small model of the same tokenizer that guesses: a name, folder or file",
+           {.value = "MODEL"}},
           {"--mla", &f.mla, "evaluation of latent attention", {.choices = {"absorbed", "expanded"}}}};
 }
 
@@ -31,6 +37,14 @@ ModelOptions options_from(const ModelFlags& f, const Common& common) {
   options.speculation = f.speculate == "off"      ? Speculation::off
                         : f.speculate == "always" ? Speculation::always
                                                   : Speculation::measured;
+  const bool all = f.speculate == "auto" || f.speculate == "always";
+  options.guess_by_lookup = all || f.speculate == "lookup";
+  options.guess_by_prediction = all || f.speculate == "mtp";
+  if (f.speculate == "draft" && f.draft.empty())
+    throw Error(Code::usage, "--speculate draft needs a small model of the same tokenizer: --draft MODEL");
+  if (!f.draft.empty() && !all && f.speculate != "draft")
+    throw Error(Code::usage, cat("--draft is not used with --speculate ", f.speculate, "; leave one of them out"));
+  if (!f.draft.empty()) options.draft = resolve_model(f.draft).value();
   options.cache_type = f.cache == "f32" || f.compute == "f32" ? DType::f32
                        : f.cache == "bf16"                    ? DType::bf16
                        : f.cache == "q8"                      ? DType::i8

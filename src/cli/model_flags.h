@@ -15,7 +15,7 @@ struct ModelFlags {
   std::string compute = "auto";  // f32: float32 activations and dequantised weights; ref: float64 reference
   std::string cache = "f16";
   std::string mla = "absorbed";
-  std::string speculate = "auto";
+  std::string speculate = "auto", draft;
 };
 
 // --ctx, --compute, --cache-type, --mla

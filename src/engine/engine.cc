@@ -5,6 +5,8 @@
 
 #include "base/clock.h"
 #include "base/strings.h"
+#include "engine/model_drafter.h"
+#include "engine/prediction_drafter.h"
 
 namespace jevons {
 namespace {
@@ -32,12 +34,13 @@ struct Engine::Sequence {
   bool ended = false;
   bool started = false;
   PromptLookup lookup{};
-  Acceptance acceptance{};
+  std::vector<Acceptance> acceptance{};  // of each source
   void push(int32_t token) {
     tokens.push_back(token);
     lookup.push(token);
   }
   int64_t pending() const { return static_cast<int64_t>(tokens.size()) - computed; }
+  Drafter::View view() const { return {id, tokens, computed, pages.data()}; }
 };
 
 // Part of a sequence in one step: positions [computed, computed + count), then guesses of what follows.
@@ -45,6 +48,8 @@ struct Engine::Slice {
   Sequence* sequence;
   int64_t count;
   bool wants_logits;
+  size_t source = 0;   // of the guesses
+  int64_t wanted = 0;  // from a source that computes them
   std::vector<int32_t> drafts{};
 };
 
@@ -54,7 +59,18 @@ Engine::Engine(const Decoder& model, Exec& exec, EngineOptions options)
       options_(options),
       pages_(pages_for(std::max(options.cache_tokens, options.context)), kPageTokens),
       store_(model.config(), model.cache_layers(), pages_.total(), kPageTokens,
-             options.device == DeviceKind::ref ? DType::f64 : options.cache_type) {}
+             options.device == DeviceKind::ref ? DType::f64 : options.cache_type) {
+  if (options.speculation == Speculation::off) return;
+  if (options.guess_by_lookup) sources_.push_back({nullptr});
+  if (options.guess_by_prediction && model.config().num_nextn_predict_layers > 0)
+    sources_.push_back({std::make_unique<PredictionDrafter>(
+        model, arena_, [this](const BatchView& batch) { return context(batch); })});
+  if (options.draft)
+    sources_.push_back({std::make_unique<ModelDrafter>(
+        *options.draft, exec, arena_,
+        ModelDrafter::Setting{options.device, options.exact, options.cache_type, options.context, pages_.total(),
+                              kPageTokens, options.step_tokens, model.config().vocab_size})});
+}
 
 Engine::~Engine() = default;
 
@@ -68,6 +84,7 @@ Result<int64_t> Engine::submit(Request request) {
   Sampler sampler(request.sampling, request.prompt);
   auto s = std::make_unique<Sequence>(Sequence{next_id_++, std::move(request), std::move(sampler), {}, {}});
   for (int32_t id : s->request.prompt) s->push(id);
+  for (const Source& source : sources_) s->acceptance.push_back(source.drafter ? source.acceptance : Acceptance());
   sequences_.push_back(std::move(s));
   return sequences_.back()->id;
 }
@@ -82,7 +99,13 @@ void Engine::end(int64_t id) {
   const auto found = std::find_if(sequences_.begin(), sequences_.end(), [&](const auto& s) { return s->id == id; });
   if (found == sequences_.end()) return;
   for (int32_t page : (*found)->pages) pages_.release(page);
+  forget(**found);
   sequences_.erase(found);
+}
+
+void Engine::forget(const Sequence& s) {
+  for (const Source& source : sources_)
+    if (source.drafter) source.drafter->forget(s.id);
 }
 
 void Engine::preempt_youngest(const Sequence& keep) {
@@ -92,6 +115,7 @@ void Engine::preempt_youngest(const Sequence& keep) {
     for (int32_t page : s.pages) pages_.release(page);
     s.pages.clear();
     s.computed = 0;
+    forget(s);
     return;
   }
 }
@@ -147,30 +171,69 @@ std::vector<Engine::Slice> Engine::plan(int64_t prompt_tokens) {
 
 // Adds guesses where they pay: only to steps that read no prompt, which are bound by the reading of the weights.
 void Engine::draft(std::vector<Slice>& slices) {
-  if (options_.speculation == Speculation::off || last_step_.prompt_tokens > 0) return;
-  int64_t rows = static_cast<int64_t>(slices.size());
-  for (Slice& slice : slices) {
-    Sequence& s = *slice.sequence;
-    // At least one more token is drawn after the last right guess, and it must fit.
-    const int64_t room = options_.context - static_cast<int64_t>(s.tokens.size()) - 1;
-    std::vector<int32_t> drafts = s.lookup.draft(std::min({kMostDrafts, room, options_.step_tokens - rows}));
-    if (drafts.empty()) continue;
-    if (options_.speculation == Speculation::measured)
-      drafts.resize(static_cast<size_t>(
-          worthwhile_drafts(costs_, s.acceptance.rate(), rows, static_cast<int64_t>(drafts.size()))));
-    if (drafts.empty()) s.acceptance.skipped();
-    // Pages for guesses are taken only where they are free.
-    while (!drafts.empty() &&
-           static_cast<int64_t>(s.pages.size()) < pages_for(s.computed + 1 + static_cast<int64_t>(drafts.size()))) {
-      const auto page = pages_.take();
-      if (page)
-        s.pages.push_back(*page);
-      else
-        drafts.pop_back();
+  if (sources_.empty() || last_step_.prompt_tokens > 0) return;
+  const auto running = static_cast<int64_t>(slices.size());
+  StepPlan step{running, static_cast<double>(running), 0};
+  for (Slice& slice : slices)
+    if (slice.sequence->pending() == 1) choose_guesses(slice, step, running);
+  for (size_t i = 0; i < sources_.size(); ++i) {
+    std::vector<Drafter::Job> jobs;
+    std::vector<Slice*> wanting;
+    for (Slice& slice : slices) {
+      if (slice.source != i || slice.wanted == 0) continue;
+      jobs.push_back({slice.sequence->view(), slice.wanted, slice.sequence->sampler});
+      wanting.push_back(&slice);
     }
-    rows += static_cast<int64_t>(drafts.size());
-    slice.drafts = std::move(drafts);
+    if (jobs.empty()) continue;
+    sources_[i].drafter->draft(jobs);
+    for (size_t j = 0; j < jobs.size(); ++j) {
+      wanting[j]->drafts = std::move(jobs[j].guesses);
+      if (wanting[j]->drafts.empty()) wanting[j]->sequence->acceptance[i].checked(1, 0);  // as good as wrong
+    }
   }
+}
+
+// Picks the source and the number of guesses for one sequence, and makes those of prompt lookup.
+void Engine::choose_guesses(Slice& slice, StepPlan& step, int64_t running) {
+  Sequence& s = *slice.sequence;
+  // At least one more token is drawn after the last right guess, and it must fit.
+  const int64_t room = options_.context - static_cast<int64_t>(s.tokens.size()) - 1;
+  const int64_t most = std::min({kMostDrafts, room, options_.step_tokens - step.rows});
+  std::vector<int32_t> found;
+  std::vector<Offer> offers;
+  for (size_t i = 0; i < sources_.size(); ++i) {
+    const Drafter* drafter = sources_[i].drafter.get();
+    if (!drafter) found = s.lookup.draft(most);
+    offers.push_back({s.acceptance[i], drafter ? most : static_cast<int64_t>(found.size()),
+                      drafter ? drafter->seconds_per_guess(running) : 0});
+  }
+  Choice choice =
+      options_.speculation == Speculation::always ? likeliest_offer(offers) : best_offer(costs_, step, offers);
+  if (choice.guesses <= 0) {
+    for (size_t i = 0; i < offers.size(); ++i)
+      if (offers[i].most > 0) s.acceptance[i].skipped();
+    return;
+  }
+  choice.guesses = pages_for_guesses(s, choice.guesses);
+  add_guesses(step, offers[choice.offer], choice.guesses);
+  slice.source = choice.offer;
+  if (sources_[choice.offer].drafter) {
+    slice.wanted = choice.guesses;
+  } else {
+    found.resize(static_cast<size_t>(choice.guesses));
+    slice.drafts = std::move(found);
+  }
+}
+
+// Takes pages for guesses where they are free; how many guesses have room then.
+int64_t Engine::pages_for_guesses(Sequence& s, int64_t guesses) {
+  while (guesses > 0 && static_cast<int64_t>(s.pages.size()) < pages_for(s.computed + 1 + guesses)) {
+    if (const auto page = pages_.take())
+      s.pages.push_back(*page);
+    else
+      --guesses;
+  }
+  return guesses;
 }
 
 Ctx Engine::context(const BatchView& batch) {
@@ -205,10 +268,10 @@ void Engine::forward(const std::vector<Slice>& slices) {
 
   if (last_step_.prompt_tokens == 0) costs_.measured(static_cast<int64_t>(ids.size()), now_seconds() - start);
 
-  int64_t row = 0;
+  int64_t row = 0, first = 0;
   for (const Slice& slice : slices) {
     Sequence& s = *slice.sequence;
-    const int64_t before = s.computed / kPageTokens;
+    const int64_t before = s.computed;
     s.computed += slice.count;
     if (s.request.on_prefill && s.computed <= static_cast<int64_t>(s.request.prompt.size()))
       s.request.on_prefill(s.computed, static_cast<int64_t>(s.request.prompt.size()));
@@ -217,8 +280,20 @@ void Engine::forward(const std::vector<Slice>& slices) {
       accept_all(slice, logits.rows(row, count));
       row += count;
     }
-    publish(s, before);
+    for (const Source& source : sources_)
+      if (source.drafter) source.drafter->saw(s.view(), hidden.rows(first, s.computed - before));
+    first += slice.count + static_cast<int64_t>(slice.drafts.size());
+    publish(s, before / kPageTokens);
   }
+  follow(slices);
+}
+
+void Engine::follow(const std::vector<Slice>& slices) {
+  std::vector<Drafter::View> views;
+  for (const Slice& slice : slices)
+    if (!slice.sequence->ended) views.push_back(slice.sequence->view());
+  for (const Source& source : sources_)
+    if (source.drafter) source.drafter->follow(views);
 }
 
 void Engine::publish(Sequence& s, int64_t before) {
@@ -236,19 +311,17 @@ void Engine::accept_all(const Slice& slice, const Tensor& logits) {
   for (int64_t i = 0; i <= drafted; ++i) {
     const Tensor own = logits.rows(i, 1);
     const size_t size = s.tokens.size();
-    if (own.dtype() == DType::f32) {
-      accept(s, own.as<float>());
-    } else {
-      const auto wide = own.as<double>();
-      std::vector<float> narrow(wide.begin(), wide.end());
-      accept(s, narrow);
-    }
+    std::vector<float> narrow;
+    accept(s, as_floats(own, narrow));
     if (i == drafted || s.tokens[size] != slice.drafts[static_cast<size_t>(i)]) break;
     ++s.computed, ++right;
     if (s.ended || s.tokens.size() != size + 1) break;
   }
-  if (drafted > 0) s.acceptance.checked(drafted, right);
+  if (drafted == 0) return;
+  s.acceptance[slice.source].checked(drafted, right);
+  sources_[slice.source].acceptance = s.acceptance[slice.source];
   guesses_.drafted += drafted, guesses_.accepted += right;
+  if (s.request.on_guesses) s.request.on_guesses(drafted, right);
 }
 
 void Engine::accept(Sequence& s, std::span<float> logits) {

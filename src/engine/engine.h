@@ -12,10 +12,9 @@
 #include <string>
 #include <vector>
 
+#include "engine/drafter.h"
 #include "engine/kv_pages.h"
 #include "engine/kv_store.h"
-#include "engine/sampler.h"
-#include "engine/speculation.h"
 #include "models/decoder.h"
 
 namespace jevons {
@@ -28,6 +27,9 @@ struct EngineOptions {
   bool exact = false;  // f32 activations and dequantised weights
   bool share_prefixes = true;
   Speculation speculation = Speculation::measured;
+  bool guess_by_lookup = true;      // from the sequence's own text
+  bool guess_by_prediction = true;  // from the model's multi-token prediction layer, if it has one
+  const Decoder* draft = nullptr;   // a small model with the same vocabulary to guess with
   DeviceKind device = DeviceKind::cpu;
 };
 
@@ -47,6 +49,7 @@ struct Request {
   std::function<void(int64_t done, int64_t total)> on_prefill{};  // progress of the prompt; may be empty
   // Sees the logits [V] of the next token before penalties and the draw, and may lower some; may be empty.
   std::function<void(std::span<float> logits)> on_logits{};
+  std::function<void(int64_t made, int64_t right)> on_guesses{};  // after a step with guesses; may be empty
 };
 
 class Engine {
@@ -87,12 +90,21 @@ class Engine {
  private:
   struct Sequence;
   struct Slice;
+  // Where guesses come from, and how often they are right in the newest sequences. Lookup has no drafter.
+  struct Source {
+    std::unique_ptr<Drafter> drafter;
+    Acceptance acceptance{};
+  };
   std::vector<Slice> plan(int64_t prompt_tokens);
   bool give_pages(Sequence& s, int64_t tokens);
   void preempt_youngest(const Sequence& keep);
   void end(int64_t id);
   void forward(const std::vector<Slice>& slices);
   void draft(std::vector<Slice>& slices);
+  void choose_guesses(Slice& slice, StepPlan& step, int64_t running);
+  int64_t pages_for_guesses(Sequence& s, int64_t guesses);
+  void follow(const std::vector<Slice>& slices);
+  void forget(const Sequence& s);
   void publish(Sequence& s, int64_t before);
   void accept_all(const Slice& slice, const Tensor& logits);
   void accept(Sequence& s, std::span<float> logits);
@@ -109,6 +121,7 @@ class Engine {
   StepSize last_step_;
   Guesses guesses_;
   StepCosts costs_;
+  std::vector<Source> sources_;
 };
 
 }  // namespace jevons

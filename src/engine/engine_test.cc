@@ -6,7 +6,8 @@
 #include <cstring>
 #include <filesystem>
 
-#include "models/loader.h"
+#include "base/strings.h"
+#include "engine/model.h"
 
 namespace jevons {
 namespace {
@@ -155,48 +156,151 @@ TEST_P(EngineProperty, SharedPrefixesChangeNothingAndAreCounted) {
   EXPECT_EQ(cached, 192);  // three whole pages of 64
 }
 
-// Text that repeats itself has guesses that come true; at temperature 1 there are many that do not.
-TEST_P(EngineProperty, SpeculationChangesNothing) {
+// Six sequences side by side, greedy and drawn, with penalties, a bias and forced tokens.
+struct Guessed {
+  std::vector<std::vector<int32_t>> texts = std::vector<std::vector<int32_t>>(6);
+  Engine::Guesses guesses{};
+};
+
+Guessed run_guessing(Loaded& model, const EngineOptions& options) {
   std::vector<int32_t> prompt = some_tokens(30, 5);
   for (int i = 0; i < 3; ++i) prompt.insert(prompt.end(), prompt.begin(), prompt.begin() + 30);
+  Engine engine(model.decoder, model.exec, options);
+  Guessed out;
+  Engine::Guesses told;
+  for (size_t i = 0; i < out.texts.size(); ++i) {
+    Request request{prompt};
+    request.prompt.resize(60 + 10 * i);
+    request.sampling.temperature = i < 3 ? 0 : 1;
+    request.sampling.repetition_penalty = i == 2 ? 1.2 : 1;
+    if (i == 1) request.sampling.logit_bias[7] = 100;  // repeats itself for certain
+    request.sampling.seed = i;
+    request.on_token = [&text = out.texts[i], i](int32_t token, bool drawn) {
+      text.push_back(token);
+      Verdict verdict{text.size() >= 100 + i, {}};
+      if (drawn && text.size() % 40 == 7) verdict.force = {1, 2, 3, 4};
+      return verdict;
+    };
+    request.on_guesses = [&told](int64_t made, int64_t right) { told.drafted += made, told.accepted += right; };
+    (void)engine.submit(std::move(request)).value();
+  }
+  while (engine.step()) {
+  }
+  out.guesses = engine.guesses();
+  EXPECT_EQ(told.drafted, out.guesses.drafted);
+  EXPECT_EQ(told.accepted, out.guesses.accepted);
+  return out;
+}
+
+// Text that repeats itself has guesses that come true; at temperature 1 there are many that do not. The bias makes one
+// sequence's next tokens certain, also to a network that has learned nothing. The drafts are the model itself and one
+// that knows some other tokens and lacks some.
+TEST_P(EngineProperty, SpeculationChangesNothing) {
   EngineOptions options = options_for(exact_);
-  std::vector<std::vector<std::vector<int32_t>>> texts;
-  for (const Speculation speculation : {Speculation::off, Speculation::always, Speculation::measured}) {
+  options.speculation = Speculation::off;
+  const Guessed plain = run_guessing(model_, options);
+  EXPECT_EQ(plain.guesses.drafted, 0);
+  Loaded other("models/llama", 2, exact_);
+  struct Sources {
+    bool lookup, prediction;
+    const Decoder* draft;
+  };
+  for (const auto& [lookup, prediction, draft] :
+       {Sources{true, false, nullptr}, Sources{false, true, nullptr}, Sources{false, false, &model_.decoder},
+        Sources{false, false, &other.decoder}, Sources{true, true, &other.decoder}})
+    for (const Speculation speculation : {Speculation::always, Speculation::measured})
+      for (const int64_t cache : {8192, 400}) {  // the smaller makes sequences give their pages away
+        options.speculation = speculation, options.cache_tokens = cache;
+        options.guess_by_lookup = lookup, options.guess_by_prediction = prediction, options.draft = draft;
+        const std::string what = cat(lookup, prediction, draft == &model_.decoder, draft == &other.decoder, cache);
+        const Guessed got = run_guessing(model_, options);
+        EXPECT_EQ(got.texts, plain.texts) << what;
+        if (speculation != Speculation::always) continue;
+        const bool guesses = lookup || draft || model_.decoder.config().num_nextn_predict_layers > 0;
+        EXPECT_EQ(got.guesses.accepted > 0, guesses) << what;
+        EXPECT_EQ(got.guesses.drafted > got.guesses.accepted, guesses) << what;
+      }
+}
+
+// Greedy or drawn, alone or in company, after preemption and with shared pages: the same model makes the same choices.
+TEST_P(EngineProperty, APerfectDraftIsAlwaysRight) {
+  EngineOptions options = options_for(exact_);
+  options.context = 200;
+  options.guess_by_lookup = options.guess_by_prediction = false;
+  options.draft = &model_.decoder;
+  for (const Speculation speculation : {Speculation::always, Speculation::measured}) {
     options.speculation = speculation;
     Engine engine(model_.decoder, model_.exec, options);
-    std::vector<std::vector<int32_t>> out(6);
-    for (size_t i = 0; i < out.size(); ++i) {
-      Sampling sampling;
-      sampling.temperature = i < 3 ? 0 : 1;
-      sampling.repetition_penalty = i == 2 ? 1.2 : 1;
-      if (i == 1) sampling.logit_bias[7] = 100;  // repeats itself for certain
-      sampling.seed = i;
-      std::vector<int32_t> own = prompt;
-      own.resize(60 + 10 * i);
-      const auto on_token = [&out, i](int32_t token, bool drawn) {
-        out[i].push_back(token);
-        Verdict verdict{out[i].size() >= 100 + i, {}};
-        if (drawn && out[i].size() % 40 == 7) verdict.force = {1, 2, 3, 4};
-        return verdict;
-      };
-      (void)engine.submit({own, sampling, on_token}).value();
+    for (uint64_t seed : {0, 1, 2, 3, 4}) {
+      Request request{some_tokens(90 + 20 * static_cast<int>(seed % 3), 3)};
+      request.sampling.temperature = 0.5 * static_cast<double>(seed);
+      request.sampling.seed = seed;
+      request.on_token = [](int32_t, bool) { return Verdict{}; };  // to the end of the context
+      (void)engine.submit(std::move(request)).value();
+      for (int steps = 0; steps < 4; ++steps) engine.step();
     }
     while (engine.step()) {
     }
+    EXPECT_GT(engine.guesses().drafted, 0);
+    EXPECT_EQ(engine.guesses().accepted, engine.guesses().drafted);
     if (speculation == Speculation::always) {
-      EXPECT_GT(engine.guesses().accepted, 0);
-      EXPECT_GT(engine.guesses().drafted, engine.guesses().accepted);
+      EXPECT_GT(engine.guesses().drafted, 250);
     }
-    texts.push_back(std::move(out));
   }
-  EXPECT_EQ(texts[1], texts[0]);
-  EXPECT_EQ(texts[2], texts[0]);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, EngineProperty,
                          testing::Combine(testing::Values("models/llama", "models/qwen3_moe", "models/deepseek_v3",
                                                           "models/deepseek_v2_lite", "gguf/llama_mixed.gguf"),
                                           testing::Bool()));
+
+Tokenizer tokenizer_of(const std::vector<std::string>& words) {
+  Json vocab = Json::object();
+  for (size_t i = 0; i < words.size(); ++i) vocab[words[i]] = static_cast<int64_t>(i);
+  const Json file = Json::Object{
+      {"model", Json::Object{{"type", "BPE"}, {"vocab", std::move(vocab)}, {"merges", Json::array()}}},
+      {"pre_tokenizer", Json::Object{{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", true}}},
+      {"decoder", Json::Object{{"type", "ByteLevel"}}}};
+  return Tokenizer::from_json(file.dump()).value();
+}
+
+TEST(Draft, NeedsTheSameTokens) {
+  const auto why = [](const std::vector<std::string>& model, const std::vector<std::string>& draft) {
+    const Status status = check_same_tokens(tokenizer_of(model), "BIG", tokenizer_of(draft), "SMALL");
+    return status.ok() ? std::string() : status.error().message();
+  };
+  EXPECT_EQ(why({"a", "b", "c"}, {"a", "b", "c"}), "");
+  EXPECT_EQ(why({"a", "b", "[PAD2]"}, {"a", "b"}), "");
+  const std::string sizes = why({"a", "b", "c"}, {"a", "b"}), words = why({"a", "b"}, {"a", "c", "d"});
+  EXPECT_NE(sizes.find("SMALL cannot guess for BIG: its vocabulary has 2 tokens, that of the model 3"),
+            std::string::npos)
+      << sizes;
+  EXPECT_NE(words.find("token 1 is \"c\" in its vocabulary of 3 tokens, and \"b\" in that of 2"), std::string::npos)
+      << words;
+}
+
+TEST(Draft, OfAModelIsLoadedWithItOrRefused) {
+  const auto load = [](const std::string& draft) {
+    ModelOptions options{.context = 256, .draft = kGolden / "models" / draft, .text = Text::none};
+    options.guess_by_lookup = options.guess_by_prediction = false;
+    options.speculation = Speculation::always;
+    return Model::load(kGolden / "models/llama", options);
+  };
+  const std::string error = load("qwen2").error().message();
+  EXPECT_NE(error.find("vocabulary has 173 tokens, that of the model 163"), std::string::npos) << error;
+  auto model = load("llama").value();
+  Request request{some_tokens(20, 1)};
+  request.on_token = [](int32_t, bool) { return Verdict{}; };
+  (void)model->engine().submit(std::move(request)).value();
+  while (model->engine().step()) {
+  }
+  EXPECT_GT(model->engine().guesses().drafted, 100);
+  EXPECT_EQ(model->engine().guesses().accepted, model->engine().guesses().drafted);
+  ModelOptions prediction{.text = Text::none};
+  prediction.guess_by_lookup = false;
+  const std::string none = Model::load(kGolden / "models/llama", prediction).error().message();
+  EXPECT_NE(none.find("no multi-token prediction layer"), std::string::npos) << none;
+}
 
 TEST(Engine, RefusesWhatDoesNotFit) {
   Loaded model("models/llama", 1, true);

@@ -63,6 +63,7 @@ struct Generated {
   bool calls_recovered = false;                   // the calls stood in a thought that was never closed
   bool stuck = false;                             // ended because no token of the vocabulary fits the grammar
   int64_t prompt_tokens = 0, cached_tokens = 0, thought_tokens = 0;
+  int64_t guessed = 0, guessed_right = 0;  // tokens guessed ahead (engine/speculation.h), and those that came true
   double prompt_seconds = 0, seconds = 0;  // until the first token; from the first to the last
   double thought_seconds = 0;              // of `seconds`, until the thought was closed
 };

@@ -24,6 +24,13 @@ int64_t step_bytes(const Config& c, int64_t tokens, int64_t unit) {
          unit * c.vocab_size * (1 + kMostDrafts);
 }
 
+// A draft model guesses with its main layers only.
+Result<Config> read_draft_config(const Checkpoint& draft) {
+  JEVONS_TRY(Config config, read_config(draft));
+  config.num_nextn_predict_layers = 0;
+  return config;
+}
+
 }  // namespace
 
 int64_t available_memory() {
@@ -50,6 +57,15 @@ Result<MemoryPlan> plan_memory(const Checkpoint& checkpoint, const Config& confi
                KvStore::bytes_per_token(config, config.num_hidden_layers + config.num_nextn_predict_layers, cache);
   plan.step = step_bytes(config, std::min<int64_t>(context, EngineOptions{}.step_tokens), options.ref ? 8 : 4);
   plan.base = kBaseBytes + (options.text != Text::none ? config.vocab_size * 200 : 0);
+  if (options.draft.empty()) return plan;
+  ModelOptions own = options;
+  own.draft.clear(), own.text = Text::none;
+  JEVONS_TRY(const Checkpoint draft, Checkpoint::open(options.draft));
+  JEVONS_TRY(const Config draft_config, read_draft_config(draft));
+  JEVONS_TRY(const MemoryPlan more, plan_memory(draft, draft_config, own, context));
+  plan.weights.owned += more.weights.owned, plan.weights.mapped += more.weights.mapped;
+  plan.cache += more.cache;
+  plan.step = std::max(plan.step, more.step);
   return plan;
 }
 
@@ -59,6 +75,10 @@ Result<std::unique_ptr<Model>> Model::load(const std::filesystem::path& path, co
   if (options.context > config.max_position_embeddings)
     return Error(Code::too_large, cat("--ctx ", options.context, " exceeds the ", config.max_position_embeddings,
                                       " positions that ", path.string(), " was made for"));
+  if (!options.guess_by_lookup && options.guess_by_prediction && options.draft.empty() &&
+      config.num_nextn_predict_layers == 0)
+    return Error(Code::unsupported, cat(path.string(), " has no multi-token prediction layer to guess with; ",
+                                        "use --speculate auto, lookup or off"));
   // The largest context up to the model's own for which the whole fits.
   int64_t context = options.context ? options.context : config.max_position_embeddings;
   ModelOptions planned = options;
@@ -86,15 +106,57 @@ Result<std::unique_ptr<Model>> Model::load(const std::filesystem::path& path, co
   const LoadOptions load{options.ref ? DeviceKind::ref : DeviceKind::cpu, options.exact, options.expanded};
   JEVONS_TRY(model->decoder_, load_decoder(model->checkpoint_, config, load, model->exec_));
   if (options.text != Text::none) JEVONS_TRY_STATUS(model->load_text(options.text));
+  if (!options.draft.empty()) JEVONS_TRY_STATUS(model->load_draft(options));
   EngineOptions engine;
   engine.context = context;
   engine.cache_tokens = context * planned.cache_contexts;
   engine.cache_type = options.cache_type;
   engine.exact = options.exact;
   engine.speculation = options.speculation;
+  engine.guess_by_lookup = options.guess_by_lookup;
+  engine.guess_by_prediction = options.guess_by_prediction;
+  engine.draft = model->draft_ ? &*model->draft_ : nullptr;
   engine.device = load.device;
   model->engine_ = std::make_unique<Engine>(*model->decoder_, model->exec_, engine);
   return model;
+}
+
+Status check_same_tokens(const Tokenizer& model, const std::string& model_name, const Tokenizer& draft,
+                         const std::string& draft_name) {
+  const auto refuse = [&](const std::string& why) {
+    return Error(Code::unsupported, cat("the draft model ", draft_name, " cannot guess for ", model_name, ": ", why,
+                                        "; a draft model needs the same tokenizer"));
+  };
+  const int32_t a = model.vocab_size(), b = draft.vocab_size();
+  for (int32_t id = 0; id < std::max(a, b); ++id) {
+    if (id < std::min(a, b)) {
+      if (model.token_bytes(id) != draft.token_bytes(id))
+        return refuse(cat("token ", id, " is ", quote(draft.token_bytes(id)), " in its vocabulary of ", b,
+                          " tokens, and ", quote(model.token_bytes(id)), " in that of ", a));
+      continue;
+    }
+    const std::string_view more = (a > b ? model : draft).token_bytes(id);
+    if (!more.empty() && !more.starts_with("[PAD"))
+      return refuse(cat("its vocabulary has ", b, " tokens, that of the model ", a));
+  }
+  return {};
+}
+
+Status Model::load_draft(const ModelOptions& options) {
+  JEVONS_TRY(draft_checkpoint_, Checkpoint::open(options.draft));
+  JEVONS_TRY(const Config draft, read_draft_config(*draft_checkpoint_));
+  const std::string name = options.draft.string(), own = checkpoint_.path().string();
+  if (has_text_ && draft_checkpoint_->has_tokenizer()) {
+    JEVONS_TRY(const Tokenizer tokenizer, draft_checkpoint_->tokenizer());
+    JEVONS_TRY_STATUS(check_same_tokens(*tokenizer_, own, tokenizer, name));
+  } else if (draft.vocab_size != config().vocab_size) {
+    return Error(Code::unsupported,
+                 cat("the draft model ", name, " cannot guess for ", own, ": its vocabulary has ", draft.vocab_size,
+                     " tokens, that of the model ", config().vocab_size, "; a draft model needs the same tokenizer"));
+  }
+  const LoadOptions load{options.ref ? DeviceKind::ref : DeviceKind::cpu, options.exact, options.expanded};
+  JEVONS_TRY(draft_, load_decoder(*draft_checkpoint_, draft, load, exec_));
+  return {};
 }
 
 Result<ChatTemplate> load_chat_template(const Checkpoint& checkpoint, const Tokenizer& tokenizer) {

@@ -23,6 +23,8 @@ struct ModelOptions {
   bool expanded = false;
   DType cache_type = DType::f16;
   Speculation speculation = Speculation::measured;
+  bool guess_by_lookup = true, guess_by_prediction = true;  // EngineOptions
+  std::filesystem::path draft{};                            // a small model of the same tokenizer to guess with
   int64_t cache_contexts = 1;  // the cache holds so many whole contexts at most, fewer where memory is short
   Text text = Text::needed;
 };
@@ -51,6 +53,7 @@ class Model {
  private:
   Model(Checkpoint checkpoint, int threads) : checkpoint_(std::move(checkpoint)), exec_(threads) {}
   Status load_text(Text text);
+  Status load_draft(const ModelOptions& options);
   void read_generation_config(const Json& config);
   Checkpoint checkpoint_;
   Exec exec_;
@@ -59,6 +62,8 @@ class Model {
   std::optional<ChatTemplate> template_;
   bool has_text_ = false;
   std::optional<Error> no_template_;  // why there is none; text can still be continued
+  std::optional<Checkpoint> draft_checkpoint_;
+  std::optional<Decoder> draft_;
   std::unique_ptr<Engine> engine_;
   std::vector<int32_t> stop_ids_;
   Sampling sampling_;
@@ -67,7 +72,7 @@ class Model {
 // The chat template of a checkpoint with its special tokens; an error if the template cannot be used or there is none.
 Result<ChatTemplate> load_chat_template(const Checkpoint& checkpoint, const Tokenizer& tokenizer);
 
-// What a run holds in memory at most, predicted from the files alone.
+// What a run holds in memory at most, predicted from the files alone; a draft model of the options is counted in.
 struct MemoryPlan {
   WeightMemory weights;
   int64_t cache = 0;  // at the given context
@@ -77,6 +82,10 @@ struct MemoryPlan {
 };
 Result<MemoryPlan> plan_memory(const Checkpoint& checkpoint, const Config& config, const ModelOptions& options,
                                int64_t context);
+
+// Why a model cannot guess for another: their tokens must be the same ones (padding at the end aside).
+Status check_same_tokens(const Tokenizer& model, const std::string& model_name, const Tokenizer& draft,
+                         const std::string& draft_name);
 
 // Bytes that this process may still take: MemAvailable and the cgroup's limit.
 int64_t available_memory();

@@ -53,19 +53,43 @@ double StepCosts::at(int64_t rows) const {
 }
 
 void Acceptance::checked(int64_t drafted, int64_t accepted) {
-  for (int64_t i = 0; i < std::min(drafted, accepted + 1); ++i) rate_ += 0.1 * ((i < accepted ? 1 : 0) - rate_);
+  for (int64_t i = 0; i < std::min(drafted, accepted + 1); ++i) {
+    double& rate = rate_[static_cast<size_t>(i)];
+    rate += 0.1 * ((i < accepted ? 1 : 0) - rate);
+  }
+  fade(drafted);
 }
 
-int64_t worthwhile_drafts(const StepCosts& costs, double acceptance, int64_t rows, int64_t most) {
-  if (costs.at(rows) <= 0) return 0;
-  double best = 1.02 * static_cast<double>(rows) / costs.at(rows), tokens = static_cast<double>(rows), chance = 1;
-  int64_t out = 0;
-  for (int64_t k = 1; k <= most; ++k) {
-    chance *= acceptance;
-    tokens += chance;
-    const double rate = tokens / costs.at(rows + k);
-    if (rate > best) best = rate, out = k;
-  }
+void Acceptance::fade(int64_t from) {
+  for (size_t i = static_cast<size_t>(from); i < rate_.size(); ++i) rate_[i] += 0.005 * (0.5 - rate_[i]);
+}
+
+void add_guesses(StepPlan& plan, const Offer& offer, int64_t guesses) {
+  double chance = 1;
+  for (int64_t i = 0; i < guesses; ++i) plan.tokens += chance *= offer.acceptance.rate(i);
+  plan.rows += guesses;
+  plan.drafting += static_cast<double>(guesses) * offer.seconds;
+}
+
+Choice best_offer(const StepCosts& costs, const StepPlan& plan, std::span<const Offer> offers) {
+  if (costs.at(plan.rows) <= 0) return {};
+  double best = 1.02 * plan.tokens / (costs.at(plan.rows) + plan.drafting);
+  Choice out;
+  for (size_t o = 0; o < offers.size(); ++o)
+    for (int64_t k = 1; k <= std::min(offers[o].most, kMostDrafts); ++k) {
+      StepPlan with = plan;
+      add_guesses(with, offers[o], k);
+      const double rate = with.tokens / (costs.at(with.rows) + with.drafting);
+      if (rate > best) best = rate, out = {o, k};
+    }
+  return out;
+}
+
+Choice likeliest_offer(std::span<const Offer> offers) {
+  Choice out;
+  for (size_t o = 0; o < offers.size(); ++o)
+    if (offers[o].most > 0 && (out.guesses == 0 || offers[o].acceptance.rate() > offers[out.offer].acceptance.rate()))
+      out = {o, offers[o].most};
   return out;
 }
 

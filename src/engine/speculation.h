@@ -3,9 +3,9 @@
 // and a token is drawn from its own row with its own random numbers, so what is kept is what would have come anyway,
 // under greedy decoding and under sampling alike (stronger than the equal distribution of Leviathan et al. 2023).
 //
-// Guesses come from the sequence itself (prompt lookup, Saxena 2023): what followed the last three tokens, or the last
-// two, when they stood there before. How many are worth a step is decided from measured acceptance and measured step
-// times.
+// Guesses come from the sequence itself (prompt lookup, Saxena 2023: what followed the last three tokens, or the last
+// two, when they stood there before) or from a network (engine/drafter.h). Which source and how many guesses are worth
+// a step is decided from measured acceptance and measured times.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -46,18 +46,41 @@ class StepCosts {
   int64_t steps_ = 0;
 };
 
-// How often guesses of one sequence are right: P(next | all before were right), as a moving average.
+// How often guesses of one source are right in one sequence, as moving averages.
 class Acceptance {
  public:
+  Acceptance() { rate_.fill(0.6); }
   void checked(int64_t drafted, int64_t accepted);
-  void skipped() { rate_ += 0.005 * (0.5 - rate_); }  // an old judgement fades
-  double rate() const { return rate_; }
+  void skipped() { fade(0); }
+  // P(guess number `depth` of a step is right | all before it were), depth from 0.
+  double rate(int64_t depth = 0) const { return rate_[static_cast<size_t>(depth)]; }
 
  private:
-  double rate_ = 0.6;
+  void fade(int64_t from);  // an old judgement is worth less and less
+  std::array<double, kMostDrafts> rate_;
 };
 
-// The number of guesses, 0 to `most`, that gives the most tokens a second, in a step that has `rows` rows without them.
-int64_t worthwhile_drafts(const StepCosts& costs, double acceptance, int64_t rows, int64_t most);
+// What a source can give a sequence now, and seconds per guess.
+struct Offer {
+  const Acceptance& acceptance;
+  int64_t most;
+  double seconds = 0;
+};
+
+// A step as planned so far: its rows, the tokens that it should give, and seconds of making its guesses.
+struct StepPlan {
+  int64_t rows = 0;
+  double tokens = 0, drafting = 0;
+};
+
+struct Choice {
+  size_t offer = 0;
+  int64_t guesses = 0;
+};
+// The offer and the number of guesses that give the most tokens a second; 0 guesses if none pays.
+Choice best_offer(const StepCosts& costs, const StepPlan& plan, std::span<const Offer> offers);
+// The offer that is right most often, and all it has, whatever it costs.
+Choice likeliest_offer(std::span<const Offer> offers);
+void add_guesses(StepPlan& plan, const Offer& offer, int64_t guesses);
 
 }  // namespace jevons

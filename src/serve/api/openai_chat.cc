@@ -243,6 +243,8 @@ Json timings_json(const ChatTimings& t, const std::vector<Generated>& choices) {
                       {"cache_n", g.cached_tokens},
                       {"think_ms", g.thought_seconds * 1000},
                       {"answer_ms", (g.seconds - g.thought_seconds) * 1000},
+                      {"draft_n", g.guessed},
+                      {"draft_n_accepted", g.guessed_right},
                       {"predicted_n", g.tokens.size()},
                       {"predicted_ms", g.seconds * 1000},
                       {"predicted_per_second", g.seconds > 0 ? (n - 1) / g.seconds : 0.0},
