@@ -150,7 +150,7 @@ int by_configuration(const Options& o, const Common& common) {
   if (!config.samples.prompts.empty())
     hooks.sample = [&](const std::filesystem::path& model) { return draw_samples(config, model, threads); };
   const TrainSummary done = train(prepare_run(config, o.resume, exec), exec, hooks);
-  if (common.json) return 0;
+  if (common.json || done.steps == 0) return 0;  // each event was printed; there was nothing left to do
   print(cat(config.out, ": ", done.steps, " steps from ", done.first, " on in ", human_seconds(done.seconds), ", loss ",
             fixed(done.last.loss, 4),
             done.held_out_bits > 0 ? cat(", held-out ", fixed(done.held_out_bits, 4), " bits per byte") : "", "\n",

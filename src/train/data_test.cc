@@ -157,18 +157,19 @@ TEST_F(DataTest, APageHoldsTheRunAndNoTextCanEndItsScript) {
   const fs::path path = folder_ / "log.jsonl";
   {
     RunLog log(path, -1);
-    log.write(Json::Object{{"event", "start"}, {"step", 0}, {"flops_per_token", 1e6}});
+    log.write(Json::Object{{"event", "start"}, {"step", 0}, {"flops_per_token", 1e6}, {"peak_flops", 1e9}});
     for (int i = 0; i < 4000; ++i)
       log.write(Json::Object{{"step", i}, {"loss", 2.0}, {"tokens", 100 * (i + 1)}, {"seconds", 0.5}});
     log.write(Json::Object{
         {"event", "load"}, {"step", 4000}, {"layers", Json::Object{{"model.layers.1.mlp", Json::Array{1, 3}}}}});
-    log.write(Json::Object{{"event", "evaluation"}, {"step", 4000}, {"held_out_loss", 1.5}});
+    log.write(Json::Object{{"event", "evaluation"}, {"step", 4000}, {"held_out_loss", 1.5}, {"peak_flops", 4e9}});
     log.write(Json::Object{{"event", "sample"}, {"step", 4000}, {"prompt", "a"}, {"text", "</script><b>"}});
   }
   const Json run = *summarise_run(path);
   EXPECT_LE(run.at("steps").at("loss").size(), 1500u);
   EXPECT_EQ(run.at("bill").at("flops").as_double(), 1e6 * 400000);
   EXPECT_EQ(run.at("bill").at("seconds").as_double(), 2000);
+  EXPECT_EQ(run.at("facts").at("peak_flops").as_double(), 4e9);  // the highest of all measurements
   EXPECT_EQ(run.at("bill").find("joules"), nullptr);
   EXPECT_EQ(run.at("load").dump(), R"({"layers":["model.layers.1.mlp"],"steps":[4000],"load":[[[0.25,0.75]]]})");
   write_run_page(path, folder_ / "run.html").value();

@@ -41,8 +41,13 @@ class Session {
   }
 
   TrainSummary loop() {
-    open_log();
     TrainSummary summary{.first = basis_.first};
+    if (diary() && basis_.first == run_.settings.steps) {
+      note(cat("all ", basis_.first, " steps are done; --set schedule.steps=N makes it more"));
+      renew_page();
+      return summary;
+    }
+    open_log();
     const double begun = now_seconds();
     Progress progress("training", static_cast<uint64_t>(run_.settings.steps - basis_.first), "steps");
     for (int64_t step = basis_.first; step < run_.settings.steps; ++step) {
@@ -250,6 +255,7 @@ class Session {
     }
     line["tokens"] = sums.tokens, line["evaluation_seconds"] = seconds;
     const double score = sums.bytes > 0 ? bits_ : loss;
+    if (diary()) line["peak_flops"] = peak_ = std::max(peak_, f32_peak(exec_));  // other programs only ever lower it
     const bool best = score < best_;
     line["best"] = best;
     if (best) best_ = score;

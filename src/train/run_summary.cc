@@ -101,9 +101,11 @@ Result<Json> summarise_run(const std::filesystem::path& log) {
   Curves curves;
   Loads loads;
   Json facts = Json::object(), evaluations = Json::array(), samples = Json::array(), end;
+  double peak = 0;
   JEVONS_TRY_STATUS(read_run_log(log, [&](const Json& line) {
     const Json* event = line.find("event");
     if (!event) return curves.add(line);
+    if (const Json* measured = line.find("peak_flops")) peak = std::max(peak, measured->as_double());
     const std::string& name = event->as_string();
     if (name == "start") facts = line, end = Json();
     if (name == "load") loads.add(line);
@@ -114,6 +116,7 @@ Result<Json> summarise_run(const std::filesystem::path& log) {
   if (samples.size() > kMostSamples)
     samples.as_array().erase(samples.as_array().begin(),
                              samples.as_array().begin() + static_cast<std::ptrdiff_t>(samples.size() - kMostSamples));
+  if (peak > 0) facts["peak_flops"] = peak;
   const double per_token = facts.find("flops_per_token") ? facts.at("flops_per_token").as_double() : 0;
   const double flops = per_token * curves.tokens();
   Json bill = Json::Object{{"tokens", curves.tokens()},
