@@ -155,7 +155,7 @@ int by_configuration(const Options& o, const Common& common) {
             fixed(done.last.loss, 4),
             done.held_out_bits > 0 ? cat(", held-out ", fixed(done.held_out_bits, 4), " bits per byte") : "", "\n",
             "look at ", (std::filesystem::path(config.out) / "run.html").string(), ", try: jevons run ", config.out,
-            " \"...\"\n"));
+            " --raw \"...\"\n"));
   return 0;
 }
 

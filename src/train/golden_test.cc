@@ -9,6 +9,7 @@
 #include "base/strings.h"
 #include "models/loader.h"
 #include "train/run.h"
+#include "train/run_checks.h"
 
 namespace jevons {
 namespace {
@@ -205,6 +206,22 @@ TEST(Training, ANumberThatIsNotFiniteStopsWithTheStateSaved) {
   run.settings.lr = 1e30, run.settings.clip = 0;
   EXPECT_NE(refusal(run).find("not a finite number"), std::string::npos) << refusal(run);
   EXPECT_GT(read_saved_run(out)->done, 0);
+}
+
+// Two small steps tell the memory of a whole one.
+TEST(Training, PredictsTheMemoryOfAStep) {
+  TrainRun run = run_of("deepseek_v3", 2, folder("memory"));
+  run.settings.batch = 8;
+  const RunBasis basis = open_run(run, 0);
+  Exec exec(1);
+  Trainer trainer(basis.config, run.settings, exec);
+  trainer.set_piece_rows(8);
+  load_start(basis.start, trainer.parameters(), 0).value();
+  const int64_t predicted = check_step_memory(trainer, basis, 8, int64_t{1} << 40);
+  trainer.gradient(basis.data, 0);
+  const auto used = static_cast<double>(trainer.step_bytes());
+  EXPECT_NEAR(static_cast<double>(predicted), used, 0.05 * used);
+  EXPECT_THROW(check_step_memory(trainer, basis, 8, 1000), Error);
 }
 
 }  // namespace
