@@ -139,7 +139,7 @@ std::vector<Engine::Slice> Engine::plan(int64_t prompt_tokens) {
   std::vector<Slice> slices;
   int64_t budget = options_.step_tokens;
   const auto add = [&](Sequence& s) {
-    if (s.pages.empty() && s.computed == 0 && options_.share_prefixes) {
+    if (s.pages.empty() && s.computed == 0 && options_.share_prefixes && !s.request.on_hidden) {
       // The last token is always computed: its logits are needed.
       s.pages = pages_.share(std::span(s.tokens).first(s.tokens.size() - 1));
       s.computed = static_cast<int64_t>(s.pages.size()) * kPageTokens;
@@ -147,7 +147,7 @@ std::vector<Engine::Slice> Engine::plan(int64_t prompt_tokens) {
     if (!std::exchange(s.started, true) && s.request.on_start) s.request.on_start(s.computed);
     const int64_t count = std::min(s.pending(), budget);
     if (count <= 0 || !give_pages(s, s.computed + count)) return;
-    slices.push_back({&s, count, count == s.pending()});
+    slices.push_back({&s, count, count == s.pending() && s.request.on_token});
     budget -= count;
   };
   // Running sequences first (one token each), then prompts in order of arrival.
@@ -175,7 +175,7 @@ void Engine::draft(std::vector<Slice>& slices) {
   const auto running = static_cast<int64_t>(slices.size());
   StepPlan step{running, static_cast<double>(running), 0};
   for (Slice& slice : slices)
-    if (slice.sequence->pending() == 1) choose_guesses(slice, step, running);
+    if (slice.wants_logits && slice.sequence->pending() == 1) choose_guesses(slice, step, running);
   for (size_t i = 0; i < sources_.size(); ++i) {
     std::vector<Drafter::Job> jobs;
     std::vector<Slice*> wanting;
@@ -271,6 +271,7 @@ void Engine::forward(const std::vector<Slice>& slices) {
   int64_t row = 0, first = 0;
   for (const Slice& slice : slices) {
     Sequence& s = *slice.sequence;
+    if (s.request.on_hidden) s.request.on_hidden(s.computed, hidden.rows(first, slice.count));
     const int64_t before = s.computed;
     s.computed += slice.count;
     if (s.request.on_prefill && s.computed <= static_cast<int64_t>(s.request.prompt.size()))
@@ -284,6 +285,7 @@ void Engine::forward(const std::vector<Slice>& slices) {
       if (source.drafter) source.drafter->saw(s.view(), hidden.rows(first, s.computed - before));
     first += slice.count + static_cast<int64_t>(slice.drafts.size());
     publish(s, before / kPageTokens);
+    s.ended |= !s.request.on_token && s.pending() == 0;
   }
   follow(slices);
 }

@@ -43,10 +43,14 @@ struct Verdict {
 struct Request {
   std::vector<int32_t> prompt;
   Sampling sampling{};
-  // Called for every token that joins the sequence after the prompt, drawn or forced; `drawn` tells which.
+  // Called for every token that joins the sequence after the prompt, drawn or forced; `drawn` tells which. Empty:
+  // nothing is drawn, and the sequence ends with its prompt.
   std::function<Verdict(int32_t token, bool drawn)> on_token{};
   std::function<void(int64_t cached)> on_start{};                 // positions of the prompt found in shared pages
   std::function<void(int64_t done, int64_t total)> on_prefill{};  // progress of the prompt; may be empty
+  // Sees the hidden states [rows, D] after the final norm of the positions from `first` on, as they are computed: every
+  // position of the prompt, so such a sequence shares no prefix; after preemption some come again, with the same bits.
+  std::function<void(int64_t first, const Tensor& rows)> on_hidden{};
   // Sees the logits [V] of the next token before penalties and the draw, and may lower some; may be empty.
   std::function<void(std::span<float> logits)> on_logits{};
   std::function<void(int64_t made, int64_t right)> on_guesses{};  // after a step with guesses; may be empty

@@ -130,6 +130,42 @@ TEST_P(EngineProperty, PreemptionChangesNothing) {
   EXPECT_EQ(run_together(model_, tight, all), expected);
 }
 
+TEST_P(EngineProperty, HiddenStatesDoNotDependOnCompany) {
+  const std::vector<int32_t> prompt = some_tokens(150, 3);
+  std::vector<float> alone, together;
+  const auto collect = [](std::vector<float>& out) {
+    return [&out](int64_t first, const Tensor& rows) {
+      const auto values = rows.as<float>();
+      out.resize(static_cast<size_t>(first * rows.shape()[1]));  // after preemption they come again
+      out.insert(out.end(), values.begin(), values.end());
+    };
+  };
+  Engine one(model_.decoder, model_.exec, options_for(exact_));
+  one.submit({.prompt = prompt, .on_hidden = collect(alone)}).value();
+  EXPECT_FALSE(one.step());
+  EXPECT_EQ(alone.size(), prompt.size() * static_cast<size_t>(model_.decoder.config().hidden_size));
+
+  EngineOptions tight = options_for(exact_);
+  tight.context = 256;
+  tight.cache_tokens = 384;  // the older sequence grows and takes its pages away
+  tight.step_tokens = 7;
+  Engine several(model_.decoder, model_.exec, tight);
+  std::vector<int32_t> answer;
+  several
+      .submit({.prompt = prompt,
+               .on_token =
+                   [&](int32_t token, bool) {
+                     answer.push_back(token);
+                     return Verdict{answer.size() == 100, {}};
+                   }})
+      .value();
+  several.submit({.prompt = some_tokens(100, 4), .on_token = [](int32_t, bool) { return Verdict{}; }}).value();
+  several.submit({.prompt = prompt, .on_hidden = collect(together)}).value();
+  while (answer.size() < 100) several.step();
+  for (int i = 0; i < 200 && several.sequences() > 0; ++i) several.step();
+  EXPECT_TRUE(same_bits(together, alone));
+}
+
 TEST_P(EngineProperty, SharedPrefixesChangeNothingAndAreCounted) {
   const Job first{some_tokens(200, 3), 5}, second{some_tokens(200, 3), 6};
   const auto alone = run_together(model_, options_for(exact_), {second});

@@ -130,6 +130,40 @@ TEST_P(GoldenModel, LogitsAndGreedy) {
   }
 }
 
+// Beside a sequence that is being answered, in odd pieces.
+TEST_P(GoldenModel, HiddenStates) {
+  if (!tensors_.find("final.short")) {
+    EXPECT_EQ(golden_.facts.parent_path().filename(), "gguf");  // their golden files hold logits only
+    return;
+  }
+  const std::vector<int32_t> tokens = ids(facts_.at("short").at("tokens"));
+  std::vector<double> got;
+  Engine own = engine();
+  const auto stop_after_eight = [n = 0](int32_t, bool) mutable { return Verdict{++n == 8, {}}; };
+  own.submit({.prompt = {5, 6, 7}, .on_token = stop_after_eight}).value();
+  own.step();
+  own.submit({.prompt = tokens,
+              .on_hidden =
+                  [&](int64_t first, const Tensor& rows) {
+                    EXPECT_EQ(first * rows.shape()[1], static_cast<int64_t>(got.size()));
+                    if (rows.dtype() == DType::f64)
+                      got.insert(got.end(), rows.as<double>().begin(), rows.as<double>().end());
+                    else
+                      got.insert(got.end(), rows.as<float>().begin(), rows.as<float>().end());
+                  }})
+      .value();
+  while (own.step()) {
+  }
+  const std::vector<float> expected = floats(*tensors_.find("final.short"));
+  ASSERT_EQ(got.size(), expected.size());
+  double worst = 0, squares = 0;
+  for (size_t i = 0; i < got.size(); ++i) {
+    worst = std::max(worst, std::fabs(got[i] - double{expected[i]}));
+    squares += double{expected[i]} * double{expected[i]};
+  }
+  EXPECT_LT(worst / std::sqrt(squares / static_cast<double>(got.size())), how_.tolerance);
+}
+
 TEST_P(GoldenModel, PredictionLayer) {
   if (!tensors_.find("mtp.short")) {
     EXPECT_EQ(decoder_.config().num_nextn_predict_layers, 0);

@@ -16,6 +16,8 @@ Server::Server(ServerOptions options, Guard guard)
   add_web_routes(router_);
   add_chat_routes(router_, api_);
   add_completion_routes(router_, api_);
+  add_response_routes(router_, api_);
+  add_embedding_routes(router_, api_);
   add_anthropic_routes(router_, api_);
   add_ollama_routes(router_, api_);
   add_model_routes(router_, api_);

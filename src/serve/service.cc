@@ -310,6 +310,7 @@ void Service::admit(Slot& slot) {
         slot.model->tokenizer(), job.options, room, job.on_piece,
         [ticket = r->ticket.get()] { return ticket->wish_.load(std::memory_order_relaxed); });
     Request request = r->generation->request(std::move(job.prompt), job.sampling);
+    if (job.on_hidden) request.on_token = {}, request.on_hidden = job.on_hidden;
     if (job.on_prompt_read)
       request.on_prefill = [read = job.on_prompt_read, told = false](int64_t done, int64_t total) mutable {
         if (done == total && !std::exchange(told, true)) read();

@@ -60,6 +60,7 @@ struct Job {
   Sampling sampling;
   GenerateOptions options;
   std::function<void()> on_prompt_read{};
+  std::function<void(int64_t first, const Tensor& rows)> on_hidden{};  // instead of an answer: see Request::on_hidden
   Generation::OnPiece on_piece{};
   std::function<void(const Generated&, double queue_seconds)> on_end;
   std::function<void(const Error&)> on_error;

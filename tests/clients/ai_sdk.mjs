@@ -105,8 +105,13 @@ export function rows(world) {
   const openai = row('@ai-sdk/openai', {
     model: (url, id = 'tiny') => createOpenAI({baseURL: url + '/v1', apiKey: 'local'}).chat(id),
     off: options('openai', {reasoningEffort: 'none'})});
+  // Of Responses, this provider reads no thought and sends no stop texts.
+  const responses = row('@ai-sdk/openai', {
+    model: (url, id = 'tiny') => createOpenAI({baseURL: url + '/v1', apiKey: 'local'}).responses(id)});
+  responses.client += ' (Responses)';
+  for (const cell of ['no_think', 'stop']) delete responses.cells[cell];
   const anthropic = row('@ai-sdk/anthropic', {
     model: (url, id = 'tiny') => createAnthropic({baseURL: url + '/v1', apiKey: 'local'})(id), busy: 529,
     off: options('anthropic', {thinking: {type: 'disabled'}}), on: options('anthropic', {thinking: {type: 'enabled', budgetTokens: 10}})});
-  return [deepseek, compatible, openai, anthropic];
+  return [deepseek, compatible, openai, responses, anthropic];
 }

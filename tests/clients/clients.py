@@ -151,6 +151,31 @@ def openai_cells():
         must(len(r.choices[0].logprobs.token_logprobs) == len(ids) + 1, r)
         must(r.choices[0].logprobs.token_logprobs[0] is None, r)
 
+    def responses():
+        ask = {"model": "tiny", "input": "hello", "max_output_tokens": 40, "reasoning": {"effort": "none"}}
+        r = c.responses.create(**ask, extra_body={"seed": 7})
+        must(r.output_text == chat().choices[0].message.content, r)
+        with c.responses.stream(**ask, extra_body={"seed": 7}) as events:
+            for event in events:
+                pass
+            must(events.get_final_response().output_text == r.output_text, "the stream says something else")
+        thinking = c.responses.create(**{**ask, "reasoning": {"effort": "minimal"}})
+        must([item.type for item in thinking.output] == ["reasoning", "message"], thinking)
+
+    def continued():
+        ask = {"model": "tiny", "max_output_tokens": 40, "reasoning": {"effort": "none"}, "extra_body": {"seed": 7}}
+        first = c.responses.create(input="hello", **ask)
+        second = c.responses.create(input="and then?", previous_response_id=first.id, **ask)
+        said = [{"role": "assistant", "content": first.output_text}, {"role": "user", "content": "and then?"}]
+        must(second.output_text == chat(messages=[*MESSAGES, *said]).choices[0].message.content, second)
+        c.responses.delete(first.id)
+        is_error(thrown(lambda: c.responses.retrieve(first.id)), openai.NotFoundError)
+
+    def embed():
+        a, b = c.embeddings.create(model="tiny", input=["hello", "another"]).data  # as base64
+        plain = c.embeddings.create(model="tiny", input="hello", encoding_format="float").data[0]
+        must(a.embedding == plain.embedding and a.embedding != b.embedding, "base64 and numbers differ")
+
     def models():
         must(c.models.list().data[0].id == "tiny", "no model")
 
@@ -173,6 +198,9 @@ def openai_cells():
         "schema": lambda: fits(chat(response_format=FORMAT)),
         "schema_think": lambda: fits(chat(response_format=FORMAT, max_tokens=200, body=ON)),
         "echo": echo,
+        "responses": responses,
+        "embed": embed,
+        "continued": continued,
         "models": models,
         "e401": lambda: is_error(thrown(lambda: chat(to=client(control("keyed")))), openai.AuthenticationError),
         "e404": lambda: is_error(thrown(lambda: chat(model="nobody")), openai.NotFoundError, "model_not_found"),

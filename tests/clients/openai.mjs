@@ -138,6 +138,43 @@ export function rows(world) {
       must(tokens.length === ids.length + 1 && token_logprobs[0] === null && token_logprobs.slice(1).every(x => x < 0), JSON.stringify(r));
       must(r.choices[0].text.startsWith('hello there'), JSON.stringify(r));
     },
+    responses: async () => {
+      const body = {model: 'tiny', input: 'hello', max_output_tokens: 40, seed: 7, reasoning: {effort: 'none'}};
+      const r = await c.responses.create(body);
+      must(r.output_text === (await chat(off)).choices[0].message.content, `${r.output_text} is not the answer of the chat`);
+      let text = '', number = 0;
+      for await (const event of await c.responses.create({...body, stream: true})) {
+        must(event.sequence_number === number++, JSON.stringify(event));
+        if (event.type === 'response.output_text.delta') text += event.delta;
+      }
+      must(text === r.output_text, `${text} is not ${r.output_text}`);
+      const thinking = await c.responses.stream({...body, reasoning: {effort: 'minimal'}}).finalResponse();
+      must(thinking.output.map(item => item.type).join() === 'reasoning,message', JSON.stringify(thinking));
+      must(thinking.output[0].content[0].text.length > 0 && thinking.usage.output_tokens_details.reasoning_tokens > 0, JSON.stringify(thinking));
+    },
+    continued: async () => {
+      const body = {model: 'tiny', max_output_tokens: 40, seed: 7, reasoning: {effort: 'none'}};
+      const first = await c.responses.create({...body, input: 'hello'});
+      const second = await c.responses.create({...body, input: 'and then?', previous_response_id: first.id});
+      const whole = await chat({...off, messages: [...messages, {role: 'assistant', content: first.output_text}, {role: 'user', content: 'and then?'}]});
+      must(second.output_text === whole.choices[0].message.content, 'the conversation was lost');
+      must((await c.responses.retrieve(first.id)).output_text === first.output_text, 'another was stored');
+      await c.responses.delete(first.id);
+      must(await thrown(() => c.responses.retrieve(first.id)) instanceof OpenAI.NotFoundError, 'it is still there');
+      const error = await thrown(() => c.responses.create({...body, input: 'x', previous_response_id: first.id}));
+      must(error instanceof OpenAI.BadRequestError && error.param === 'previous_response_id', error);
+      const count = await c.responses.inputTokens.count({model: 'tiny', input: 'hello', reasoning: {effort: 'none'}});
+      must(count.input_tokens === first.usage.input_tokens, JSON.stringify(count));
+    },
+    embed: async () => {
+      const {data, usage} = await c.embeddings.create({model: 'tiny', input: ['hello', 'hello', 'another']});  // as base64
+      const plain = await c.embeddings.create({model: 'tiny', input: 'hello', encoding_format: 'float'});
+      const [a, b, other] = data.map(d => d.embedding);
+      must(JSON.stringify(a) === JSON.stringify(b) && JSON.stringify(a) !== JSON.stringify(other), 'equal texts differ, or others do not');
+      must(a.every((x, i) => x === plain.data[0].embedding[i]), 'base64 and numbers differ');
+      must(Math.abs(a.reduce((sum, x) => sum + x * x, 0) - 1) < 1e-5, 'the length is not 1');
+      must(usage.prompt_tokens > 2 * plain.usage.prompt_tokens, JSON.stringify(usage));
+    },
     models: async () => {
       const list = await c.models.list();
       must(list.data[0].id === 'tiny' && (await c.models.retrieve('tiny')).id === 'tiny', JSON.stringify(list));

@@ -334,11 +334,7 @@ void count_tokens(Api& api, const HttpRequest& http, const Reply& reply) {
 
 }  // namespace
 
-std::vector<ApiParameter> messages_parameters() {
-  Fields recorder;
-  parse_messages(recorder, false);
-  return recorder.parameters();
-}
+void read_messages_body(Fields& f) { parse_messages(f, false); }
 
 void add_anthropic_routes(Router& router, Api& api) {
   for (const char* base : {"/v1", "/anthropic/v1"}) {

@@ -30,6 +30,8 @@ class ApiTest : public testing::Test {
     router_ = std::make_unique<Router>();
     add_chat_routes(*router_, *api_);
     add_completion_routes(*router_, *api_);
+    add_response_routes(*router_, *api_);
+    add_embedding_routes(*router_, *api_);
     add_anthropic_routes(*router_, *api_);
     add_ollama_routes(*router_, *api_);
     add_model_routes(*router_, *api_);

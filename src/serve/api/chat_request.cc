@@ -37,6 +37,8 @@ std::string joined_text(const Json& content, const std::string& where) {
   return out;
 }
 
+}  // namespace
+
 Json plain_message(const Json& message, const std::string& where) {
   if (!message.is_object())
     throw ApiError(400, cat(where, " is ", message.type_name(), ", expected an object with a role"), "invalid_value",
@@ -64,6 +66,8 @@ Json plain_message(const Json& message, const std::string& where) {
   if (has_calls) out["tool_calls"] = *calls;
   return out;
 }
+
+namespace {
 
 void read_messages(ChatRequest& r, Fields& f) {
   const Json* messages =

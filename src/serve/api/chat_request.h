@@ -53,6 +53,7 @@ Sampling sampling_of(const ChatRequest& request, const Model& model);
 // The messages of a request in the form that templates take: content parts joined to text, `developer` as `system`.
 // Throws ApiError with the message's place for what cannot be: another role, an image, a missing content.
 Json plain_messages(const Json& messages, const char* param);
+Json plain_message(const Json& message, const std::string& where);
 
 // Thought switch and budget of a reasoning effort: none, minimal, low, medium, high, xhigh, max, ultra.
 void apply_effort(ChatRequest& request, const std::string& effort);

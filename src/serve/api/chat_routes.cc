@@ -39,11 +39,7 @@ void control(Api& api, const HttpRequest& http, const PathParts& parts, const Re
 
 }  // namespace
 
-std::vector<ApiParameter> chat_parameters() {
-  Fields recorder;
-  parse_chat(recorder, Dialect::openai);
-  return recorder.parameters();
-}
+void read_chat_body(Fields& f) { parse_chat(f, Dialect::openai); }
 
 std::shared_ptr<void> take_place(Service& service) {
   if (service.draining()) throw ApiError(503, "the server is ending and takes no new requests", "server_overloaded");

@@ -4,6 +4,7 @@
 
 #include "base/strings.h"
 #include "serve/api/openai_chat.h"
+#include "serve/api/prompts.h"
 #include "serve/api/routes.h"
 #include "text/unicode.h"
 
@@ -14,53 +15,18 @@ constexpr size_t kMostPrompts = 128;
 
 struct CompletionRequest {
   ChatRequest common;  // model, sampling, limits
-  std::vector<std::string> texts;
-  std::vector<std::vector<int32_t>> ids;  // instead of texts
+  Prompts prompts;
   std::optional<std::string> suffix;
   bool echo = false;
   int64_t max_tokens = 16;
 };
 
-std::vector<int32_t> read_ids(Fields& f, const Json& list) {
-  std::vector<int32_t> out;
-  for (const Json& id : list.as_array()) {
-    if (!id.is_int() || id.as_int() < 0 || id.as_int() > INT32_MAX)
-      f.wrong("prompt", cat("holds ", id.dump().substr(0, 40), ", no token id"));
-    out.push_back(static_cast<int32_t>(id.as_int()));
-  }
-  return out;
-}
-
-void read_prompts(CompletionRequest& r, Fields& f) {
-  const Json* prompt = f.value("prompt", "string or array", "a text, texts, token ids, or lists of token ids");
-  if (!prompt) return;
-  if (prompt->is_string()) {
-    r.texts = {prompt->as_string()};
-    return;
-  }
-  if (!prompt->is_array() || prompt->size() == 0) f.wrong("prompt", "must be a text, texts, or token ids");
-  const Json& first = prompt->as_array()[0];
-  if (first.is_int()) {
-    r.ids = {read_ids(f, *prompt)};
-    return;
-  }
-  if (prompt->size() > kMostPrompts)
-    f.wrong("prompt", cat("has ", prompt->size(), " prompts, at most ", kMostPrompts, " are taken"));
-  for (const Json& one : prompt->as_array()) {
-    if (one.is_string() && r.ids.empty())
-      r.texts.push_back(one.as_string());
-    else if (one.is_array() && r.texts.empty())
-      r.ids.push_back(read_ids(f, one));
-    else
-      f.wrong("prompt", "must hold texts only, or lists of token ids only");
-  }
-}
-
 CompletionRequest parse_completion(Fields& f) {
   CompletionRequest r;
   ChatRequest& c = r.common;
   c.asked = f.text("model", "a name of /v1/models; empty: the default model").value_or("");
-  read_prompts(r, f);
+  if (const Json* prompt = f.value("prompt", "string or array", "a text, texts, token ids, or lists of token ids"))
+    r.prompts = read_prompts(f, "prompt", *prompt, kMostPrompts);
   r.max_tokens = f.integer("max_tokens", 0, int64_t{1} << 40, "of each answer; default 16").value_or(16);
   r.echo =
       f.boolean("echo", "put the prompt before the answer, with its log-probabilities if asked for").value_or(false);
@@ -136,14 +102,14 @@ struct CompletionRun : std::enable_shared_from_this<CompletionRun> {
   void begin(Model& loaded) {
     model = &loaded;
     const Tokenizer& t = model->tokenizer();
-    if (request.suffix && request.texts.size() != 1)
+    if (request.suffix && request.prompts.texts.size() != 1)
       throw ApiError(400, "'suffix' needs one prompt, as text", "invalid_value", "suffix");
-    if (request.suffix) request.ids = {fill_in(t, request.texts[0], *request.suffix)};
-    if (request.ids.empty())
-      for (const std::string& text : request.texts)
-        request.ids.push_back(t.encode(text, {.parse_special = true, .add_bos = t.adds_bos()}));
-    for (const auto& ids : request.ids) check(ids);
-    for (const auto& ids : request.ids)
+    if (request.suffix) request.prompts.ids = {fill_in(t, request.prompts.texts[0], *request.suffix)};
+    if (request.prompts.ids.empty())
+      for (const std::string& text : request.prompts.texts)
+        request.prompts.ids.push_back(t.encode(text, {.parse_special = true, .add_bos = t.adds_bos()}));
+    for (const auto& ids : request.prompts.ids) check(ids);
+    for (const auto& ids : request.prompts.ids)
       for (int64_t i = 0; i < request.common.n; ++i) choices.push_back({ids, {}, 0, {}, {}});
     if (request.echo)
       for (size_t i = 0; i < choices.size(); ++i) echo(choices[i]);
@@ -318,7 +284,7 @@ void complete(Api& api, int bad_value, const HttpRequest& http, const Reply& rep
       const Json body = json_body(http);
       Fields fields(body, bad_value);
       CompletionRequest request = parse_completion(fields);
-      if (request.texts.empty() && request.ids.empty())
+      if (request.prompts.texts.empty() && request.prompts.ids.empty())
         throw ApiError(400, "'prompt' is missing", "invalid_value", "prompt");
       resolve_model(api.service, request.common);
       if (request.common.user.empty()) request.common.user = http.peer;
@@ -344,11 +310,7 @@ void complete(Api& api, int bad_value, const HttpRequest& http, const Reply& rep
 
 }  // namespace
 
-std::vector<ApiParameter> completion_parameters() {
-  Fields recorder;
-  parse_completion(recorder);
-  return recorder.parameters();
-}
+void read_completion_body(Fields& f) { parse_completion(f); }
 
 void add_completion_routes(Router& router, Api& api) {
   for (const char* base : {"/v1", "", "/beta"})

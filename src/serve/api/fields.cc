@@ -1,5 +1,7 @@
 #include "serve/api/fields.h"
 
+#include <cmath>
+
 #include "base/strings.h"
 
 namespace jevons {
@@ -33,9 +35,10 @@ std::optional<bool> Fields::boolean(const char* name, const char* about) {
 std::optional<int64_t> Fields::integer(const char* name, int64_t min, int64_t max, const char* about) {
   const Json* v = find(name, "integer", about, Json::Object{{"type", "integer"}, {"minimum", min}, {"maximum", max}});
   if (!v) return {};
-  if (!v->is_number() || (!v->is_int() && v->as_double() != static_cast<double>(static_cast<int64_t>(v->as_double()))))
+  if (!v->is_number() || std::trunc(v->as_double()) != v->as_double())
     wrong(name, cat("is ", v->dump().substr(0, 60), ", expected a whole number"));
-  if (v->as_double() < static_cast<double>(min) || v->as_double() > static_cast<double>(max))
+  const bool fits = v->is_int() || std::abs(v->as_double()) < 0x1p63;
+  if (!fits || v->as_int() < min || v->as_int() > max)
     wrong(name, cat("is ", v->dump(), ", expected ", min, " to ", max));
   return v->as_int();
 }

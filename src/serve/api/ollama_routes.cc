@@ -231,11 +231,8 @@ void list(Api& api, bool loaded, const Reply& reply) {
 
 }  // namespace
 
-std::vector<ApiParameter> ollama_parameters(bool chat) {
-  Fields recorder;
-  parse_ollama(recorder, chat);
-  return recorder.parameters();
-}
+void read_ollama_chat_body(Fields& f) { parse_ollama(f, true); }
+void read_ollama_generate_body(Fields& f) { parse_ollama(f, false); }
 
 void add_ollama_routes(Router& router, Api& api) {
   const auto add = [&](const char* method, const char* path, const char* about, auto handler) {

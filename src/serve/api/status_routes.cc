@@ -39,10 +39,14 @@ std::string metrics_text(const Service& service) {
 }
 
 std::vector<ApiParameter> parameters_of(const std::string& path) {
-  if (path.ends_with("/chat/completions")) return chat_parameters();
-  if (path.ends_with("/completions")) return completion_parameters();
-  if (path.ends_with("/messages")) return messages_parameters();
-  if (path == "/api/chat" || path == "/api/generate") return ollama_parameters(path == "/api/chat");
+  for (const ApiBody& body : api_bodies()) {
+    std::string_view end = body.path;
+    if (end.starts_with("/v1/")) end.remove_prefix(3);
+    if (!path.ends_with(end)) continue;
+    Fields recorder;
+    body.read(recorder);
+    return recorder.parameters();
+  }
   return {};
 }
 
@@ -88,13 +92,22 @@ Json openapi(const Router& router) {
 
 }  // namespace
 
+const std::vector<ApiBody>& api_bodies() {
+  static const std::vector<ApiBody> bodies = {
+      {"/v1/chat/completions", read_chat_body},    {"/v1/completions", read_completion_body},
+      {"/v1/responses", read_response_body},       {"/v1/embeddings", read_embedding_body},
+      {"/v1/messages", read_messages_body},        {"/api/chat", read_ollama_chat_body},
+      {"/api/generate", read_ollama_generate_body}};
+  return bodies;
+}
+
 std::string api_table(const Router& router) {
   std::string out = "| method | path | what it does |\n| --- | --- | --- |\n";
   for (const Route& route : router.routes())
     out += cat("| ", route.method, " | `", route.path, "` | ", route.about, " |\n");
-  for (const char* path : {"/v1/chat/completions", "/v1/completions", "/v1/messages", "/api/chat", "/api/generate"}) {
-    out += cat("\n## ", path, "\n\n| parameter | type | effect |\n| --- | --- | --- |\n");
-    for (const ApiParameter& p : parameters_of(path))
+  for (const ApiBody& body : api_bodies()) {
+    out += cat("\n## ", body.path, "\n\n| parameter | type | effect |\n| --- | --- | --- |\n");
+    for (const ApiParameter& p : parameters_of(body.path))
       out += cat("| `", p.name, "` | ", p.type, " | ", about(p), " |\n");
   }
   return out;

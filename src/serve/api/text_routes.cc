@@ -25,11 +25,12 @@ void tokenize(Api& api, const HttpRequest& http, const Reply& reply) {
   auto text = f.text("content", "the text");
   if (!text) text = f.text("prompt", "the same, as vLLM calls it");
   if (!text) f.wrong("content", "is missing; give the text to be tokenized");
-  const bool bos = f.boolean("add_special", "put the beginning-of-text token in front").value_or(false);
+  auto bos = f.boolean("add_special", "put the beginning-of-text token in front");
+  if (!bos) bos = f.boolean("add_special_tokens", "the same, as vLLM calls it");
   const bool special = f.boolean("parse_special", "special tokens in the text become their ids").value_or(true);
   const bool pieces = f.boolean("with_pieces", "the text of each token too").value_or(false);
   with_model(api.service, name, reply, [=](Model& model) {
-    const auto ids = model.tokenizer().encode(*text, {.parse_special = special, .add_bos = bos});
+    const auto ids = model.tokenizer().encode(*text, {.parse_special = special, .add_bos = bos.value_or(false)});
     Json out = Json::Object{
         {"tokens", ids_json(ids)}, {"count", ids.size()}, {"max_model_len", model.engine().options().context}};
     if (pieces) {
@@ -78,11 +79,15 @@ void tokenizer_info(Api& api, const HttpRequest& http, const Reply& reply) {
   resolve_model(api.service, request);
   with_model(api.service, request.model, reply, [=](Model& model) {
     const Tokenizer& t = model.tokenizer();
+    const auto text = [&](std::optional<int32_t> id) { return id ? Json(t.token_bytes(*id)) : Json(); };
+    const auto ends = model.stop_ids();
     send_json(reply,
               Json::Object{{"model", request.model},
                            {"vocab_size", t.vocab_size()},
                            {"bos_token_id", t.bos() ? Json(*t.bos()) : Json()},
-                           {"eos_token_ids", ids_json(model.stop_ids())},
+                           {"bos_token", text(t.bos())},
+                           {"eos_token_ids", ids_json(ends)},
+                           {"eos_token", text(ends.empty() ? std::nullopt : std::optional(ends.front()))},
                            {"add_bos", t.adds_bos()},
                            {"chat_template", model.chat_template() ? Json(model.chat_template()->source()) : Json()}});
   });

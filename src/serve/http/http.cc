@@ -1,5 +1,6 @@
 #include "serve/http/http.h"
 
+#include <algorithm>
 #include <charconv>
 
 namespace jevons {
@@ -10,13 +11,23 @@ const std::string* HttpRequest::header(std::string_view name) const {
   return nullptr;
 }
 
+namespace {
+
+// A query's names and values: '+' is a space there (and only there).
+std::optional<std::string> form_decode(std::string_view text) {
+  std::string spaced(text);
+  std::replace(spaced.begin(), spaced.end(), '+', ' ');
+  return percent_decode(spaced);
+}
+
+}  // namespace
+
 std::optional<std::string> HttpRequest::parameter(std::string_view name) const {
   for (std::string_view rest = query; !rest.empty();) {
     const auto item = rest.substr(0, rest.find('&'));
     rest.remove_prefix(std::min(item.size() + 1, rest.size()));
     const auto equals = std::min(item.find('='), item.size());
-    if (percent_decode(item.substr(0, equals)) == name)
-      return percent_decode(item.substr(std::min(equals + 1, item.size())));
+    if (form_decode(item.substr(0, equals)) == name) return form_decode(item.substr(std::min(equals + 1, item.size())));
   }
   return std::nullopt;
 }
@@ -25,7 +36,7 @@ std::optional<std::string> percent_decode(std::string_view text) {
   std::string out;
   for (size_t i = 0; i < text.size(); ++i) {
     if (text[i] != '%') {
-      out += text[i] == '+' ? ' ' : text[i];
+      out += text[i];
       continue;
     }
     uint8_t byte = 0;

@@ -24,7 +24,7 @@ struct HttpRequest {
   std::string peer;  // address of the client
 
   const std::string* header(std::string_view name) const;
-  std::optional<std::string> parameter(std::string_view name) const;  // of the query, percent-decoded
+  std::optional<std::string> parameter(std::string_view name) const;  // of the query, decoded ('+' is a space)
 };
 
 // A handle of one exchange: cheap to copy, safe from any thread, may outlive the handler. Either send() once, or
@@ -100,7 +100,7 @@ class HttpServer {
   virtual void stop(double seconds) = 0;  // from any thread
 };
 
-// Percent-decoding of a query's value ('+' is a space); nothing if a % is not followed by two hex digits.
+// Percent-decoding, of a path's segment for instance; nothing if a % is not followed by two hex digits.
 std::optional<std::string> percent_decode(std::string_view text);
 
 }  // namespace jevons

@@ -34,13 +34,42 @@ std::string_view trim(std::string_view text) {
   return text.substr(first, text.find_last_not_of(" \t") - first + 1);
 }
 
-bool has_item(std::string_view list, std::string_view item) {
+// The items of a comma-separated list, empty ones left out.
+std::vector<std::string> items(std::string_view list) {
+  std::vector<std::string> out;
   while (!list.empty()) {
     const auto comma = std::min(list.find(','), list.size());
-    if (lower(trim(list.substr(0, comma))) == item) return true;
+    if (const auto item = trim(list.substr(0, comma)); !item.empty()) out.push_back(lower(item));
     list.remove_prefix(std::min(comma + 1, list.size()));
   }
-  return false;
+  return out;
+}
+
+// Extensions of a chunk's size (RFC 9112, 7.1.1), without white space: ;name, ;name=token, ;name="text".
+bool are_extensions(std::string_view text) {
+  const auto take_token = [&](std::string_view ends) {
+    const auto size = std::min(text.find_first_of(ends), text.size());
+    const bool good = is_token(text.substr(0, size));
+    text.remove_prefix(size);
+    return good;
+  };
+  while (!text.empty()) {
+    if (text[0] != ';') return false;
+    text.remove_prefix(1);
+    if (!take_token(";=")) return false;
+    if (text.empty() || text[0] == ';') continue;
+    text.remove_prefix(1);
+    if (text.empty() || text[0] != '"') {
+      if (!take_token(";")) return false;
+      continue;
+    }
+    const auto close = text.find('"', 1);
+    if (close == std::string_view::npos) return false;
+    const auto inner = text.substr(1, close - 1);
+    if (!std::all_of(inner.begin(), inner.end(), [](char c) { return is_value_char(c) && c != '\\'; })) return false;
+    text.remove_prefix(close + 1);
+  }
+  return true;
 }
 
 // Takes the text up to `end` from the front; nothing if it is not there.
@@ -153,8 +182,13 @@ Problem connection_headers(HttpHead& head, std::string_view host_of_target) {
     return HttpProblem{417, cat("the expectation ", quote(*expect), " cannot be met; only 100-continue can")};
   head.expects_go = expect && head.minor == 1;
   head.keep_alive = head.minor == 1;
-  for (const auto& [name, value] : head.request.headers)
-    if (name == "connection" && has_item(value, "close")) head.keep_alive = false;
+  for (const auto& [name, value] : head.request.headers) {
+    if (name != "connection") continue;
+    for (const std::string& option : items(value)) {
+      if (!is_token(option)) return bad(cat("the header connection holds ", quote(option), ", which is no name"));
+      head.keep_alive &= option != "close";
+    }
+  }
   return {};
 }
 
@@ -192,23 +226,23 @@ RequestParser::State RequestParser::feed(std::string_view& input) {
 }
 
 void RequestParser::feed_head(std::string_view& input) {
-  if (text_.empty() && input.substr(0, 2) == "\r\n") input.remove_prefix(2);  // RFC 9112, 2.2
   const auto before = text_.size();
   const auto room = std::min(input.size(), header_bytes_ - before);
   text_ += input.substr(0, room);
   const auto end = text_.find("\r\n\r\n", before < 3 ? 0 : before - 3);
+  // A bare line end is refused as soon as it is seen, so that a sender who waits for an answer gets one.
+  for (auto at = text_.find('\n', before); at < std::min(end, text_.size()); at = text_.find('\n', at + 1))
+    if (at == 0 || text_[at - 1] != '\r')
+      return void(fail(400, "a line of the headers ends without a carriage return"));
   if (end == std::string::npos) {
     input.remove_prefix(room);
-    // A bare line end is refused as soon as it is seen, so that a sender who waits for an answer gets one.
-    for (auto at = text_.find('\n', before); at != std::string::npos; at = text_.find('\n', at + 1))
-      if (at == 0 || text_[at - 1] != '\r')
-        return void(fail(400, "a line of the headers ends without a carriage return"));
     if (text_.size() == header_bytes_)
       fail(431, cat("the headers are larger than ", header_bytes_, " bytes; send fewer or shorter ones"));
     return;
   }
   input.remove_prefix(end + 4 - before);
   text_.resize(end + 4);
+  if (text_.starts_with("\r\n")) text_.erase(0, 2);  // one empty line in front is allowed (RFC 9112, 2.2)
   if (auto p = parse_http_head(text_, head_)) return void(fail(p->status, std::move(p->message)));
   text_.clear();
   state_ = State::admit;
@@ -264,9 +298,8 @@ void RequestParser::line_complete() {
 void RequestParser::chunk_size(std::string_view line) {
   uint64_t size = 0;
   const auto [at, error] = std::from_chars(line.data(), line.data() + line.size(), size, 16);
-  const auto rest = trim({at, static_cast<size_t>(line.data() + line.size() - at)});
-  const bool extension = !rest.empty() && rest[0] == ';' && std::all_of(rest.begin(), rest.end(), is_value_char);
-  if (line.empty() || line[0] == '-' || error == std::errc::invalid_argument || (!rest.empty() && !extension))
+  const std::string_view rest(at, static_cast<size_t>(line.data() + line.size() - at));
+  if (line.empty() || line[0] == '-' || error == std::errc::invalid_argument || !are_extensions(rest))
     return void(fail(400, cat("the chunk size ", quote(line), " is not a hexadecimal number")));
   if (error != std::errc{} || size > body_bytes_ - head_.request.body.size())
     return void(fail(413, cat("the chunked body is larger than the ", body_bytes_, " bytes that are accepted here")));

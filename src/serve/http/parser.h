@@ -42,7 +42,8 @@ class RequestParser {
   void next();
 
   State state() const { return state_; }
-  bool fresh() const { return state_ == State::head && text_.empty(); }  // nothing of a request is there yet
+  // Nothing of a request is there yet, but perhaps an empty line.
+  bool fresh() const { return state_ == State::head && std::string_view("\r\n").starts_with(text_); }
   HttpHead& head() { return head_; }
   const HttpProblem& problem() const { return problem_; }
 

@@ -1,20 +1,15 @@
 #include "serve/web/web_routes.h"
 
+#include "serve/guard.h"
 #include "serve/web/web_files.h"
 
 namespace jevons {
 namespace {
 
-constexpr const char* content_policy =
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-
 void send_file(const WebFile& file, const HttpRequest& request, const Reply& reply) {
-  HttpHeaders headers = {{"etag", std::string(file.etag)},
-                         {"cache-control", file.immutable ? "max-age=31536000, immutable" : "no-cache"},
-                         {"content-security-policy", content_policy},
-                         {"x-content-type-options", "nosniff"},
-                         {"referrer-policy", "no-referrer"}};
+  HttpHeaders headers = page_headers();
+  headers.push_back({"etag", std::string(file.etag)});
+  headers.push_back({"cache-control", file.immutable ? "max-age=31536000, immutable" : "no-cache"});
   const std::string* known = request.header("if-none-match");
   if (known && *known == file.etag) return reply.send(304, std::move(headers), "");
   headers.push_back({"content-type", std::string(file.type)});

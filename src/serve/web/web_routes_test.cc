@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "serve/api/memory_reply.h"
+#include "serve/guard.h"
 #include "serve/web/web_files.h"
 
 namespace jevons {
@@ -37,10 +38,18 @@ TEST(WebRoutes, ThePageComesWithItsPolicy) {
   EXPECT_EQ(page.header("content-type"), "text/html; charset=utf-8");
   EXPECT_EQ(page.header("content-encoding"), "gzip");
   EXPECT_EQ(page.header("cache-control"), "no-cache");
-  EXPECT_EQ(page.header("x-content-type-options"), "nosniff");
   EXPECT_TRUE(page.header("content-security-policy").starts_with("default-src 'none'; script-src 'self';"));
   EXPECT_EQ(page.header("content-security-policy").find("unsafe"), std::string::npos);
   EXPECT_TRUE(std::ranges::equal(page.body, find_web_file("/")->gzip, {}, [](char c) { return uint8_t(c); }));
+}
+
+// The server adds security_headers() to every reply; the page's own come on top, none twice.
+TEST(WebRoutes, NoHeaderIsSentTwice) {
+  HttpHeaders all = get("/").headers;
+  for (const auto& header : security_headers()) all.push_back(header);
+  for (const auto& header : page_headers()) EXPECT_EQ(std::ranges::count(all, header), 1) << header.first;
+  for (const auto& [name, value] : all)
+    EXPECT_EQ(std::ranges::count(all, name, &HttpHeaders::value_type::first), 1) << name;
 }
 
 TEST(WebRoutes, EveryFileIsServedAndHashedNamesForEver) {
