@@ -103,21 +103,24 @@ int run(const Options& o, const Common& common) {
 
 Command bench_serve_command() {
   auto o = std::make_shared<Options>();
-  return {.name = "bench serve",
-          .summary = "concurrent chats on a running server, beside a peer",
-          .details = "Both servers must run and speak /v1/chat/completions (jevons serve, llama-server, vllm).",
-          .options =
-              {{"URL", &o->url, "address of the server, as in http://127.0.0.1:8080", {.required = true}},
-               {"--peer", &o->peer, "address of another server to alternate with", {.value = "URL"}},
-               {"--model", &o->model, "name of the model in the requests; none if not given"},
-               {"--api-key", &o->api_key, "key of both servers"},
-               {"--clients", &o->clients, "chats at a time; 0: 1, 2, 4, 8 and 16 in turn", {.min = 0, .max = 10000}},
-               {"-n,--tokens", &o->tokens, "tokens of every answer", {.min = 1, .max = 100000}},
-               {"-p,--prompt", &o->prompt, "list entries in every prompt, about four tokens each", {.min = 0, .max = 100000}},
-               {"-r,--rounds", &o->rounds, "rounds of which the median counts", {.min = 1, .max = 1000}}},
-          .examples = {"jevons bench serve http://127.0.0.1:8080",
-                       "jevons bench serve http://127.0.0.1:8080 --peer http://127.0.0.1:9090 --clients 8"},
-          .run = [o](const Common& common) { return run(*o, common); }};
+  return {
+      .name = "bench serve",
+      .summary = "concurrent chats on a running server, beside a peer",
+      .details = "Both servers must run and speak /v1/chat/completions (jevons serve, llama-server, vllm).",
+      .options = {{"URL", &o->url, "address of the server, as in http://127.0.0.1:8080", {.required = true}},
+                  {"--peer", &o->peer, "address of another server to alternate with", {.value = "URL"}},
+                  {"--model", &o->model, "name of the model in the requests; none if not given"},
+                  {"--api-key", &o->api_key, "key of both servers"},
+                  {"--clients", &o->clients, "chats at a time; 0: 1, 2, 4, 8 and 16 in turn", {.min = 0, .max = 10000}},
+                  {"-n,--tokens", &o->tokens, "tokens of every answer", {.min = 1, .max = 100000}},
+                  {"-p,--prompt",
+                   &o->prompt,
+                   "list entries in every prompt, about four tokens each",
+                   {.min = 0, .max = 100000}},
+                  {"-r,--rounds", &o->rounds, "rounds of which the median counts", {.min = 1, .max = 1000}}},
+      .examples = {"jevons bench serve http://127.0.0.1:8080",
+                   "jevons bench serve http://127.0.0.1:8080 --peer http://127.0.0.1:9090 --clients 8"},
+      .run = [o](const Common& common) { return run(*o, common); }};
 }
 
 }  // namespace jevons
