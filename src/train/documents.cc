@@ -48,6 +48,12 @@ class Lines {
   bool last_ = false;
 };
 
+// ".txt" of "a.txt" and of "a.txt.zst".
+std::string bare_extension(std::filesystem::path file) {
+  if (file.extension() == ".zst") file.replace_extension();
+  return file.extension().string();
+}
+
 Status check_utf8(const std::string& line, const Lines& lines) {
   if (unicode::is_valid(line)) return {};
   return Error(Code::invalid, cat(lines.where(), ": is not UTF-8 text: ", quote(line, 40),
@@ -99,18 +105,22 @@ Status read_objects(Lines& lines, const DocumentRules& rules, const std::functio
 
 }  // namespace
 
-Status for_each_document(const std::filesystem::path& file, const DocumentRules& rules,
-                         const std::function<Status(std::string&&)>& each) {
-  std::filesystem::path bare = file;
-  if (bare.extension() == ".zst") bare.replace_extension();
-  const bool objects = bare.extension() == ".jsonl", text = bare.extension() == ".txt" || bare.extension() == ".md";
-  if (!objects && !text)
+Status check_data_file(const std::filesystem::path& file) {
+  const std::string kind = bare_extension(file);
+  if (kind != ".txt" && kind != ".md" && kind != ".jsonl" && file.extension() != ".u32")
     return Error(Code::invalid,
                  cat(file.string(), ": expected a name that ends with .txt, .md, .jsonl (each also with ",
                      ".zst) or .u32 (token ids); rename it to what it holds"));
+  JEVONS_TRY([[maybe_unused]] auto mapped, MappedFile::open(file));
+  return {};
+}
+
+Status for_each_document(const std::filesystem::path& file, const DocumentRules& rules,
+                         const std::function<Status(std::string&&)>& each) {
+  JEVONS_TRY_STATUS(check_data_file(file));
   JEVONS_TRY(ByteStream stream, ByteStream::open(file));
   Lines lines(stream, file);
-  return objects ? read_objects(lines, rules, each) : read_text(lines, rules, each);
+  return bare_extension(file) == ".jsonl" ? read_objects(lines, rules, each) : read_text(lines, rules, each);
 }
 
 }  // namespace jevons

@@ -15,6 +15,9 @@ struct DocumentRules {
   std::string end = "<|endoftext|>", field = "text";
 };
 
+// That the file is there and has such a name, or that of a token stream (.u32).
+Status check_data_file(const std::filesystem::path& file);
+
 // Empty documents are left out. Errors name the file and the line; an error of `each` ends the reading.
 Status for_each_document(const std::filesystem::path& file, const DocumentRules& rules,
                          const std::function<Status(std::string&& document)>& each);

@@ -198,7 +198,11 @@ TrainRun prepare_run(const RunConfig& c, const fs::path& state, Exec& exec) {
   const bool resume = !state.empty();
   TrainRun run;
   run.out = c.out, run.log = fs::path(c.out) / "log.jsonl", run.resume = state;
-  if (!resume) refuse_overwriting(run.out);
+  if (!resume) {
+    refuse_overwriting(run.out);
+    for (const auto* files : {&c.data.train, &c.data.held_out})
+      for (const std::string& file : *files) check_data_file(file).value();
+  }
   const Text text = open_text(c, resume, exec);
   if (!resume) run.start = open_model(c, text);
   check_model(c, text, resume ? open_start(state.string()).value().config : run.start->config);
