@@ -4,6 +4,7 @@
 
 #include "base/strings.h"
 #include "cli/bench_text.h"
+#include "cli/inspect_training.h"
 #include "cli/model_flags.h"
 #include "cli/output.h"
 #include "cli/store.h"
@@ -15,7 +16,9 @@ namespace {
 struct Options {
   ModelFlags model;
   std::string second;
-  bool tensors = false, diff = false;
+  bool tensors = false, diff = false, train = false;
+  TrainSettings training;
+  TrainMemoryOptions training_options;
 };
 
 std::string shape_text(const TensorEntry& t) {
@@ -45,6 +48,10 @@ int run(const Options& o, const Common& common) {
   if (o.diff) return diff_traces(o.model.model, o.second, common.json);
   if (!o.second.empty())
     throw Error(Code::usage, cat("unexpected argument ", quote(o.second), "; two folders need --diff"));
+  const bool asked = o.training.to_json() != TrainSettings{}.to_json() || o.training_options.piece_rows > 0 ||
+                     o.training_options.recompute;
+  if (asked && !o.train) throw Error(Code::usage, "--batch, --seq and the like describe training; add --train");
+  if (o.train) return inspect_training(o.model.model, o.training, o.training_options, common.json);
   const std::filesystem::path path = resolve_model(o.model.model).value();
   const Checkpoint checkpoint = Checkpoint::open(path).value();
   const Config config = read_config(checkpoint).value();
@@ -125,12 +132,27 @@ Command inspect_command() {
                                  {"OTHER", &o->second, "with --diff: the second trace"},
                                  {"--tensors", &o->tensors, "list every tensor"},
                                  {"--diff", &o->diff, "compare two folders written by 'jevons logits --trace'"}};
+  const OptionRules positive{.min = 1, .max = 1 << 30};
+  for (Option& option : std::vector<Option>{
+           {"--train", &o->train, "the memory that training takes; MODEL may be random:CONFIG.json"},
+           {"--batch", &o->training.batch, "--train: rows of a step", positive},
+           {"--seq", &o->training.seq, "--train: tokens of a row", positive},
+           {"--optimizer", &o->training.optimizer, "--train", {.choices = {"adamw", "muon"}}},
+           {"--dtype", &o->training.dtype, "--train: number type", {.choices = {"f32"}}},
+           {"--mtp-weight", &o->training.mtp_weight, "--train: weight of multi-token prediction", {.min = 0}},
+           {"--piece-rows",
+            &o->training_options.piece_rows,
+            "--train: rows computed at a time; 0: 4096 tokens",
+            {.min = 0, .max = 1 << 30}},
+           {"--recompute", &o->training_options.recompute, "--train: layers are computed twice, for less memory"}})
+    options.push_back(std::move(option));
   for (Option& option : model_options(o->model)) options.push_back(std::move(option));
   return {.name = "inspect",
           .summary = "what a model is, and the memory it will take",
           .options = std::move(options),
           .examples = {"jevons inspect", "jevons inspect ./DeepSeek-V2-Lite --ctx 4096 --tensors",
-                       "jevons inspect --diff trace-a trace-b"},
+                       "jevons inspect --diff trace-a trace-b",
+                       "jevons inspect random:config.json --train --batch 16 --seq 256"},
           .run = [o](const Common& common) { return run(*o, common); }};
 }
 

@@ -26,7 +26,7 @@ struct Options {
   std::optional<int> batch, seq, steps, warmup, decay, document_start;
   std::optional<double> lr, eps, weight_decay, clip, min_lr, balance_rate, aux_loss, mtp_weight;
   int64_t save_every = 0, piece_rows = 0;
-  bool tensor_norms = false;
+  bool tensor_norms = false, recompute = false;
 };
 
 template <class From, class To>
@@ -62,6 +62,7 @@ TrainRun plan(const Options& o, const Common& common) {
   run.init = o.init, run.resume = o.resume, run.log = o.log;
   run.out = o.out.empty() ? o.resume : o.out;
   run.save_every = o.save_every, run.piece_rows = o.piece_rows, run.log_tensor_norms = o.tensor_norms;
+  run.recompute = o.recompute;
   return run;
 }
 
@@ -112,7 +113,7 @@ void refuse_flags(const Options& o) {
   const bool mixed = !o.init.empty() || !o.log.empty() || o.tokens || o.mask || o.order || o.dtype || o.optimizer ||
                      o.schedule || o.betas || o.batch || o.seq || o.steps || o.warmup || o.decay || o.document_start ||
                      o.lr || o.eps || o.weight_decay || o.clip || o.min_lr || o.balance_rate || o.aux_loss ||
-                     o.mtp_weight || o.save_every > 0 || o.piece_rows > 0 || o.tensor_norms;
+                     o.mtp_weight || o.save_every > 0 || o.piece_rows > 0 || o.tensor_norms || o.recompute;
   if (mixed)
     throw Error(Code::usage,
                 "this run is described by a configuration; change it with --set, as in --set schedule.steps=2000");
@@ -219,6 +220,7 @@ Command train_command() {
                   {"--log-tensor-norms", &o->tensor_norms, "also every tensor's gradient norm"},
                   {"--save-every", &o->save_every, "steps between saves; 0: at the end", number},
                   {"--piece-rows", &o->piece_rows, "rows computed at a time; 0: 4096 tokens", number},
+                  {"--recompute", &o->recompute, "compute layers twice and keep less; the same bits"},
                   {"--out", &o->out, "folder for the trained model", {.value = "DIR"}}},
       .examples = {"jevons train configs/micro.toml --set schedule.steps=300", "jevons train --resume runs/micro",
                    "jevons train --plot runs/micro",

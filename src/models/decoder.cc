@@ -113,6 +113,40 @@ void Decoder::params(ParamVisitor& visitor) {
   }
 }
 
+Tensor Decoder::run_layer(Ctx& c, const DecoderLayer& layer, int64_t index, const Tensor& h,
+                          const RopeTable& table) const {
+  if (!c.tape || !recompute_) return layer(c, index, h, table, rotary_);
+  Arena& arena = c.env.arena;
+  const Tensor out = c.alloc(h.shape());
+  {
+    const auto mark = arena.mark();
+    Tape dropped = c.tape->sibling();
+    Ctx inner = c;
+    inner.tape = &dropped;
+    const Tensor inside = layer(inner, index, h, table, rotary_);
+    std::memcpy(out.data(), inside.data(), static_cast<size_t>(out.bytes()));
+    arena.rewind(mark);
+  }
+  c.tape->record([this, &c, &layer, index, h, table, out] {
+    const Tensor d_out = c.tape->grad(out), d_h = c.tape->grad(h);
+    const size_t bytes = static_cast<size_t>(h.bytes());
+    const auto mark = c.env.arena.mark();
+    Tape again = c.tape->sibling();
+    Balance uncounted = c.balance ? Balance{c.balance->factor, c.balance->sequence_tokens, 0, {}} : Balance{};
+    Ctx inner = c;
+    inner.tape = &again;
+    inner.balance = c.balance ? &uncounted : nullptr;
+    const Tensor inside = layer(inner, index, h, table, rotary_);
+    const Tensor d_inside = again.grad(inside), d_input = again.grad(h);
+    std::memcpy(d_inside.data(), d_out.data(), bytes);
+    std::memcpy(d_input.data(), d_h.data(), bytes);
+    again.backward();
+    std::memcpy(d_h.data(), d_input.data(), bytes);
+    c.env.arena.rewind(mark);
+  });
+  return out;
+}
+
 Tensor Decoder::hidden(Ctx& c, std::span<const int32_t> ids) const {
   const RopeTable table = rope_table(c, rotary_.inv_freq, rotary_.magnitude);
   Tensor h = embed(c, ids, embedding_);
@@ -122,7 +156,7 @@ Tensor Decoder::hidden(Ctx& c, std::span<const int32_t> ids) const {
   int64_t l = 0;
   for (const DecoderLayer& layer : layers_) {
     if (c.tape) {  // which keeps what it needs
-      h = layer(c, l++, h, table, rotary_);
+      h = run_layer(c, layer, l++, h, table);
       continue;
     }
     const auto mark = c.env.arena.mark();
@@ -153,7 +187,7 @@ Tensor Decoder::predict(Ctx& c, int64_t k, const Tensor& hidden, std::span<const
   const Tensor token = rms_norm(c, embed(c, next, embedding_), p.embed_norm, config_.rms_norm_eps);
   const Tensor state = rms_norm(c, hidden, p.hidden_norm, config_.rms_norm_eps);
   const Tensor x = linear(c, concat_columns(c, token, state), p.projection);
-  const Tensor h = p.block(c, static_cast<int64_t>(layers_.size()) + k, x, table, rotary_);
+  const Tensor h = run_layer(c, p.block, static_cast<int64_t>(layers_.size()) + k, x, table);
   return rms_norm(c, h, p.final_norm, config_.rms_norm_eps);
 }
 

@@ -46,7 +46,10 @@ class Decoder {
 
   void keep(std::shared_ptr<const void> memory) { kept_ = std::move(memory); }  // what the parameters' views point into
   void set_expanded(bool expanded);                                             // which evaluation of Mla
-  void set_rope_divisors(std::span<const float> divisors);                      // GGUF's rope_freqs.weight
+  // Training: the tape keeps a layer's input and output alone; its inside is computed again when its gradient is due
+  // (Chen et al. 2016). Same bits; costs one more forward pass of every layer.
+  void set_recompute(bool recompute) { recompute_ = recompute; }
+  void set_rope_divisors(std::span<const float> divisors);  // GGUF's rope_freqs.weight
 
  private:
   struct Predictor {
@@ -54,7 +57,9 @@ class Decoder {
     Weight projection;
     DecoderLayer block;
   };
+  Tensor run_layer(Ctx& c, const DecoderLayer& layer, int64_t index, const Tensor& h, const RopeTable& table) const;
   Config config_;
+  bool recompute_ = false;
   Rope rotary_;
   Weight embedding_, head_;
   std::vector<DecoderLayer> layers_;

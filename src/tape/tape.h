@@ -22,6 +22,8 @@ class Tape {
   void record(std::function<void()> step) { steps_.push_back(std::move(step)); }
   // The gradient of x (an activation or a parameter), to be added to; zero when first asked for.
   Tensor grad(const Tensor& x);
+  // An empty tape over the same parameters, for a part of the work that is done twice (Decoder::set_recompute).
+  Tape sibling() const { return {arena_, parameters_, gradients_}; }
   void backward();  // every step in reverse; the tape is empty afterwards
 
  private:

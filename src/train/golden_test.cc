@@ -8,6 +8,7 @@
 
 #include "base/strings.h"
 #include "models/loader.h"
+#include "train/memory.h"
 #include "train/run.h"
 #include "train/run_checks.h"
 
@@ -208,20 +209,20 @@ TEST(Training, ANumberThatIsNotFiniteStopsWithTheStateSaved) {
   EXPECT_GT(read_saved_run(out)->done, 0);
 }
 
-// Two small steps tell the memory of a whole one.
-TEST(Training, PredictsTheMemoryOfAStep) {
-  TrainRun run = run_of("deepseek_v3", 2, folder("memory"));
-  run.settings.batch = 8;
-  const RunBasis basis = open_run(run, 0);
-  Exec exec(1);
-  Trainer trainer(basis.config, run.settings, exec);
-  trainer.set_piece_rows(8);
-  load_start(basis.start, trainer.parameters(), 0).value();
-  const int64_t predicted = check_step_memory(trainer, basis, 8, int64_t{1} << 40);
-  trainer.gradient(basis.data, 0);
-  const auto used = static_cast<double>(trainer.step_bytes());
-  EXPECT_NEAR(static_cast<double>(predicted), used, 0.05 * used);
-  EXPECT_THROW(check_step_memory(trainer, basis, 8, 1000), Error);
+// Prediction against use: memory_test.cc.
+TEST(Training, RefusesWhatDoesNotFitWithBothNumbers) {
+  const TrainRun run = run_of("deepseek_v3", 2, folder("memory"));
+  const TrainMemory plan = plan_training(open_run(run, 0).config, run.settings);
+  EXPECT_NO_THROW((void)open_run(run, plan.total()));
+  try {
+    (void)open_run(run, plan.total() - 1);
+    FAIL() << "accepted";
+  } catch (const Error& e) {
+    const std::string total = human_bytes(static_cast<double>(plan.total()));
+    EXPECT_NE(e.message().find("training needs " + total), std::string::npos) << e.message();
+    EXPECT_NE(e.message().find(" are available"), std::string::npos) << e.message();
+  }
+  EXPECT_THROW((void)open_run(run, 1000), Error);
 }
 
 }  // namespace

@@ -101,6 +101,13 @@ Parameters::Parameters(Decoder& decoder, DeviceKind device)
   list_ = std::move(bind.list);
 }
 
+std::pair<std::vector<Parameter>, int64_t> parameter_layout(const Config& config) {
+  Decoder decoder(config);
+  Layouter plan(decoder.config(), DType::f32, DeviceKind::cpu, nullptr);
+  decoder.params(plan);
+  return {std::move(plan.list), plan.size};
+}
+
 const Parameter* Parameters::find(std::string_view name) const {
   for (const Parameter& p : list_)
     if (p.name == name) return &p;

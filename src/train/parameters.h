@@ -43,6 +43,9 @@ class Parameters {
   std::shared_ptr<std::byte> data_;
 };
 
+// What Parameters of this model would list, and their size(); no memory is taken.
+std::pair<std::vector<Parameter>, int64_t> parameter_layout(const Config& config);
+
 // Zero-filled memory for `count` numbers.
 std::shared_ptr<std::byte> flat_buffer(int64_t count, DType dtype);
 

@@ -211,6 +211,7 @@ TrainRun prepare_run(const RunConfig& c, const fs::path& state, Exec& exec) {
   run.held_out = streams.held_out, run.held_out_tokens = c.evaluation.tokens, run.evaluate_every = c.evaluation.every;
   run.save_every = c.output.every, run.keep = c.output.keep, run.keep_best = c.output.best && !run.held_out.empty();
   run.log_tensor_norms = c.output.tensor_norms, run.piece_rows = c.batch.piece_rows;
+  run.recompute = c.batch.recompute;
   if (text.tokenizer) run.token_bytes = byte_counts(*text.tokenizer);
   run.described = Json::Object{{"config", c.given}, {"data", streams.facts}};
   return run;

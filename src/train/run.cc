@@ -1,4 +1,5 @@
 #include "train/run.h"
+#include "train/memory.h"
 
 #include <algorithm>
 #include <cmath>
@@ -13,6 +14,7 @@
 #include "models/loader.h"
 #include "train/energy.h"
 #include "train/keep.h"
+#include "train/memory.h"
 #include "train/run_checks.h"
 #include "train/run_log.h"
 #include "train/run_page.h"
@@ -34,10 +36,11 @@ class Session {
         exec_(exec),
         trainer_(basis_.config, run_.settings, exec) {
     if (run_.piece_rows > 0) trainer_.set_piece_rows(run_.piece_rows);
+    trainer_.set_recompute(run_.recompute);
+    predicted_ = plan_training(basis_.config, run_.settings, {run_.piece_rows, run_.recompute}).step;
     (run_.resume.empty() ? load_start(basis_.start, trainer_.parameters(), run_.settings.seed)
                          : load_saved_run(run_.resume, trainer_))
         .value();
-    predicted_ = check_step_memory(trainer_, basis_, run_.settings.batch, hooks.available_memory);
   }
 
   TrainSummary loop() {

@@ -14,6 +14,7 @@ struct TrainRun {
   std::optional<TrainStart> start{};
   int64_t save_every = 0;  // steps; 0: only at the end
   int64_t piece_rows = 0;  // rows computed at a time; 0: as fits
+  bool recompute = false;  // layers are computed twice, for less memory; changes no bit
   bool log_tensor_norms = false;
 
   Json described{};                     // of the configuration and the data; null: a run by flags
@@ -45,8 +46,8 @@ struct TrainHooks {
 };
 
 // Saves and throws on Ctrl-C (Error{interrupted}) and on a number that is not finite (Error{invalid}). Errors of
-// foreign bytes are thrown as they are found, before the first step; so are too little memory (one and two rows are
-// tried and the step is extrapolated) and too little disk (Error{too_large}).
+// foreign bytes are thrown as they are found, before the first step; so are too little memory
+// (train/memory.h) and too little disk (Error{too_large}).
 TrainSummary train(TrainRun run, Exec& exec, const TrainHooks& hooks = {});
 
 // Throws if `out` is empty or holds a model already.

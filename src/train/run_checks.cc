@@ -4,6 +4,7 @@
 
 #include "base/strings.h"
 #include "models/loader.h"
+#include "train/memory.h"
 
 namespace jevons {
 namespace {
@@ -47,12 +48,17 @@ TokenData open_held_out(const TrainRun& run, int64_t vocabulary) {
 
 // Weights, gradients and two moments in memory; on disk the states that will lie there at once.
 void check_room(const TrainRun& run, const Config& config, int64_t available) {
-  const ParameterCount count = count_parameters(config);
-  const int64_t parameters = count.total + count.prediction, state = 4 * parameters * 4;
+  const TrainMemory memory = plan_training(config, run.settings, {run.piece_rows, run.recompute});
+  const int64_t state = memory.weights + memory.gradients + memory.moments;
   if (available > 0 && state > available)
     throw Error(Code::too_large,
-                cat("weights, gradients and moments of ", parameters, " parameters need ", human(state), " of memory, ",
-                    human(available), " are available; train a smaller model"));
+                cat("weights, gradients and moments of ", memory.parameters, " parameters need ", human(state),
+                    " of memory, ", human(available), " are available; train a smaller model"));
+  if (available > 0 && memory.total() > available)
+    throw Error(Code::too_large,
+                cat("training needs ", human(memory.total()), " of memory, ", human(memory.step), " of it for a step; ",
+                    human(available), " are available; compute fewer rows at a time (--piece-rows, batch.piece_rows), ",
+                    "or --recompute (batch.recompute)"));
   std::filesystem::path folder = std::filesystem::absolute(run.out);
   while (!std::filesystem::exists(folder)) folder = folder.parent_path();
   const int64_t disk = (2 + run.keep) * state + state / 4;  // the new one beside the old, the kept ones, the best
@@ -80,22 +86,6 @@ RunBasis open_run(const TrainRun& run, int64_t available) {
   if (!run.held_out.empty()) basis.held_out = open_held_out(run, config.vocab_size);
   check_room(run, config, available);
   return basis;
-}
-
-int64_t check_step_memory(Trainer& trainer, const RunBasis& basis, int64_t batch, int64_t available) {
-  const int64_t rows = std::min(batch, trainer.piece_rows());
-  if (available == 0 || rows < 3) return 0;
-  StepRows probe{basis.data, {0}};
-  trainer.gradient(probe, 0);
-  const int64_t one = trainer.step_bytes();
-  probe.firsts.push_back(0);
-  trainer.gradient(probe, 0);
-  const int64_t step = one + (trainer.step_bytes() - one) * (rows - 1), state = 4 * trainer.parameters().size() * 4;
-  if (state + step > available)
-    throw Error(Code::too_large, cat("a step of ", rows, " rows at a time needs ", human(step), " of memory beside ",
-                                     human(state), " of weights and moments, ", human(available),
-                                     " are available; compute fewer rows at a time (--piece-rows, batch.piece_rows)"));
-  return step;
 }
 
 }  // namespace jevons

@@ -75,10 +75,11 @@ struct RunConfig {
 
   struct Batch {
     int64_t rows = 16, tokens_per_row = 256, ramp_from = 0, ramp_steps = 0, piece_rows = 0;
+    bool recompute = false;
     template <class V>
     void keys(V&& v) {
       v("rows", rows), v("tokens_per_row", tokens_per_row), v("ramp_from", ramp_from), v("ramp_steps", ramp_steps);
-      v("piece_rows", piece_rows);
+      v("piece_rows", piece_rows), v("recompute", recompute);
     }
   } batch;
 

@@ -6,11 +6,10 @@
 #include <numeric>
 
 #include "base/strings.h"
+#include "train/memory.h"
 
 namespace jevons {
 namespace {
-
-constexpr int64_t kPieceTokens = 4096;  // of a forward and backward pass
 
 Config checked(const Config& config, const TrainSettings& settings) {
   if (settings.mtp_weight > 0 && config.num_nextn_predict_layers != 1)
@@ -42,7 +41,7 @@ Trainer::Trainer(const Config& config, const TrainSettings& settings, Exec& exec
       gradients_(flat_buffer(parameters_.size(), parameters_.dtype())),
       state_{flat_buffer(parameters_.size(), parameters_.dtype()),
              flat_buffer(parameters_.size(), parameters_.dtype())},
-      piece_rows_(std::max<int64_t>(1, kPieceTokens / settings.seq)) {
+      piece_rows_(usual_piece_rows(settings.seq)) {
   for (const Parameter& p : parameters_.list())
     trained_.push_back(p.role != Parameter::Role::balance_bias && (p.prediction_layer < 0 || settings.mtp_weight > 0));
 }

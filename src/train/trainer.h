@@ -48,6 +48,7 @@ class Trainer {
   const std::vector<bool>& trained() const { return trained_; }
   void set_piece_rows(int64_t rows) { piece_rows_ = rows; }
   int64_t piece_rows() const { return piece_rows_; }
+  void set_recompute(bool recompute) { decoder_.set_recompute(recompute); }
 
   // Loss and gradient of a step; nothing is changed.
   StepReport gradient(const StepRows& rows, int64_t step);
