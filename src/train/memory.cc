@@ -9,7 +9,7 @@ namespace jevons {
 namespace {
 
 constexpr int64_t kPieceTokens = 4096, kLogitTokens = 256;
-constexpr int64_t kBase = 12'000'000;  // the program with its libraries, threads and file buffers, resident
+constexpr int64_t kBase = 33'000'000;  // the program with its libraries, threads and file buffers, resident
 
 // The arena as a counter of bytes.
 class Ledger {
