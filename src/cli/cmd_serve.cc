@@ -20,6 +20,7 @@ struct Options {
   int slots = 16, queue = 64, cache_contexts = 4;
   double memory_limit = 0, keep_alive = 0;
   bool ephemeral = false;
+  std::string prefix_cache = "1GB";
 };
 
 // The named models first; without names, the default model and everything else in the store.
@@ -43,6 +44,18 @@ std::vector<ServedModel> served_models(const std::vector<std::string>& names) {
   return out;
 }
 
+// "500MB", "2GB", "off": bytes, 0 for off.
+int64_t parse_size(const std::string& text) {
+  if (text == "off") return 0;
+  constexpr std::pair<const char*, double> kUnits[] = {{"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12}};
+  char* end = nullptr;
+  const double number = std::strtod(text.c_str(), &end);
+  for (const auto& [unit, factor] : kUnits)
+    if (end != text.c_str() && unit == std::string_view(end) && number > 0 && number * factor < 1e18)
+      return static_cast<int64_t>(number * factor);
+  throw Error(Code::usage, cat("--prefix-cache is ", quote(text), "; expected a size like 500MB or 2GB, or off"));
+}
+
 int run(const Options& o, const Common& common) {
   ServerOptions options;
   options.service.models = served_models(o.models);
@@ -58,6 +71,8 @@ int run(const Options& o, const Common& common) {
   if (o.api_key.empty() && !is_loopback(o.host)) options.guard.api_key = generate_key();
   const std::string key = options.guard.api_key;
   options.http.port = o.port;
+  options.service.prefix_bytes = parse_size(o.prefix_cache);
+  if (!o.ephemeral && options.service.prefix_bytes > 0) options.service.prefix_folder = store_root() / "cache/prefix";
   if (!o.ephemeral) options.history = store_root() / "history.db";
   std::unique_ptr<Server> server = Server::create(std::move(options)).value();
   const std::string url = cat("http://", o.host, ":", server->port());
@@ -83,7 +98,11 @@ Command serve_command() {
       {"--api-key", &o->api_key, "key that every request must bring; made and shown for addresses that others reach"},
       {"--allow-host", &o->allowed_hosts, "another name under which this server is reached; may be repeated"},
       {"--port", &o->port, "port; 0: any free one", {.min = 0, .max = 65535}},
-      {"--ephemeral", &o->ephemeral, "keeps the conversations of the page in memory only; nothing of them is written"},
+      {"--ephemeral", &o->ephemeral, "keeps conversations and prefixes in memory only; nothing of them is written"},
+      {"--prefix-cache",
+       &o->prefix_cache,
+       "disk space for prompts already read, so that chats go on at once after a restart; off: none",
+       {.value = "SIZE"}},
       {"--slots", &o->slots, "answers of a model that are made at once", {.min = 1, .max = 256}},
       {"--queue", &o->queue, "requests that may wait; more are refused with 429", {.min = 1}},
       {"--cache-contexts",

@@ -13,7 +13,15 @@ namespace {
 
 constexpr int64_t kPageTokens = 64;  // divides attention's chunk of 256; 64 tokens are what a shared prefix is cut to
 
+// Tokens read from disk in one step at most, so that running streams do not wait long: 24 MB of a small model.
+constexpr int64_t kRestoredTokens = 1024;
+
 int64_t pages_for(int64_t tokens) { return (tokens + kPageTokens - 1) / kPageTokens; }
+
+int64_t unix_time() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
 
 Status check_ids(std::span<const int32_t> ids, const Config& config) {
   for (int32_t id : ids)
@@ -33,6 +41,10 @@ struct Engine::Sequence {
   int64_t computed = 0;  // positions whose cache entries exist
   bool ended = false;
   bool started = false;
+  bool restoring = false;  // pages may follow on disk
+  CachedTokens cached{};
+  int64_t counted = 0;  // positions of the prompt that prompt_tokens_ counts
+  PrefixChain chain{};
   PromptLookup lookup{};
   std::vector<Acceptance> acceptance{};  // of each source
   void push(int32_t token) {
@@ -85,6 +97,8 @@ Result<int64_t> Engine::submit(Request request) {
   auto s = std::make_unique<Sequence>(Sequence{next_id_++, std::move(request), std::move(sampler), {}, {}});
   for (int32_t id : s->request.prompt) s->push(id);
   for (const Source& source : sources_) s->acceptance.push_back(source.drafter ? source.acceptance : Acceptance());
+  if (options_.prefix_files)
+    s->chain = PrefixChain(options_.prefix_files->root(), options_.fingerprint, s->request.scope);
   sequences_.push_back(std::move(s));
   return sequences_.back()->id;
 }
@@ -98,9 +112,19 @@ bool Engine::runs(int64_t id) const {
 void Engine::end(int64_t id) {
   const auto found = std::find_if(sequences_.begin(), sequences_.end(), [&](const auto& s) { return s->id == id; });
   if (found == sequences_.end()) return;
-  for (int32_t page : (*found)->pages) pages_.release(page);
-  forget(**found);
+  Sequence& s = **found;
+  if (options_.prefix_files && options_.share_prefixes && !s.request.on_hidden && s.computed >= kPageTokens) {
+    const auto whole = static_cast<ptrdiff_t>(s.computed / kPageTokens * kPageTokens);
+    saves_.push_back({{s.tokens.begin(), s.tokens.begin() + whole}, s.request.scope, std::move(s.chain), unix_time()});
+  }
+  release(s.pages);
+  forget(s);
   sequences_.erase(found);
+}
+
+// The last page first: of a prefix in nobody's use, the end is given away before the beginning.
+void Engine::release(const std::vector<int32_t>& pages) {
+  for (size_t i = pages.size(); i-- > 0;) pages_.release(pages[i]);
 }
 
 void Engine::forget(const Sequence& s) {
@@ -112,10 +136,11 @@ void Engine::preempt_youngest(const Sequence& keep) {
   for (size_t i = sequences_.size(); i-- > 0;) {
     Sequence& s = *sequences_[i];
     if (&s == &keep || s.pages.empty()) continue;
-    for (int32_t page : s.pages) pages_.release(page);
+    release(s.pages);
     s.pages.clear();
     s.computed = 0;
     forget(s);
+    s.restoring = false;
     return;
   }
 }
@@ -135,18 +160,92 @@ bool Engine::give_pages(Sequence& s, int64_t tokens) {
   return true;
 }
 
+// Takes the pages that are there already. False: more of them come in the next step.
+bool Engine::begin(Sequence& s) {
+  if (s.pages.empty() && s.computed == 0 && options_.share_prefixes && !s.request.on_hidden) {
+    // The last token is always computed: its logits are needed.
+    s.pages = pages_.share(std::span(s.tokens).first(s.tokens.size() - 1), s.request.scope);
+    s.computed = static_cast<int64_t>(s.pages.size()) * kPageTokens;
+    if (!s.started) s.cached = {s.computed, 0};
+    s.restoring = options_.prefix_files != nullptr;
+  }
+  if (s.restoring) s.restoring = restore(s);
+  return !s.restoring;
+}
+
+void Engine::start(Sequence& s) {
+  if (std::exchange(s.started, true)) return;
+  prompt_tokens_.cached.memory += s.cached.memory;
+  prompt_tokens_.cached.disk += s.cached.disk;
+  s.counted = s.cached.total();
+  if (s.request.on_start) s.request.on_start(s.cached);
+}
+
+// Reads the pages after those of `s` from disk. True: it stopped because the step has read enough.
+bool Engine::restore(Sequence& s) {
+  const auto tokens = std::span<const int32_t>(s.tokens).first(s.tokens.size() - 1);
+  while (s.computed + kPageTokens <= static_cast<int64_t>(tokens.size())) {
+    const PageFile file = s.chain.page(tokens, s.pages.size(), kPageTokens);
+    if (!options_.prefix_files->holds(file)) return false;
+    if (restored_ >= kRestoredTokens) return true;
+    if (!give_pages(s, s.computed + kPageTokens)) return false;
+    if (!options_.prefix_files->load(file, store_.page(s.pages.back()))) return false;
+    const int64_t before = s.computed / kPageTokens;
+    s.computed += kPageTokens;
+    restored_ += kPageTokens;
+    if (!s.started) s.cached.disk += kPageTokens;
+    publish(s, before);
+  }
+  return false;
+}
+
+bool Engine::save(int64_t pages) {
+  while (!saves_.empty() && pages > 0) {
+    Save& save = saves_.front();
+    PrefixFiles& files = *options_.prefix_files;
+    const int64_t bytes = store_.page_bytes();
+    // What other sequences have taken meanwhile is not kept.
+    const std::vector<int32_t> held = pages_.share(save.tokens, save.scope);
+    bool room = true;
+    for (; save.next < held.size() && pages > 0 && (room = files.room(bytes)); ++save.next) {
+      const PageFile file = save.chain.page(save.tokens, save.next, kPageTokens);
+      const int64_t used = save.time - static_cast<int64_t>(save.next) * 1000;  // the end of a prefix goes first
+      if (files.holds(file)) {
+        files.touch(file, used);
+        continue;
+      }
+      if (static_cast<int64_t>(save.next + 1) * bytes > files.limit() / 10 * 9) {
+        save.next = held.size();  // it would only push out its own beginning
+        break;
+      }
+      std::vector<std::byte> copy;
+      copy.reserve(static_cast<size_t>(bytes));
+      for (const auto& part : store_.page(held[save.next])) copy.insert(copy.end(), part.begin(), part.end());
+      files.write(file, used, std::move(copy));
+      --pages;
+    }
+    const bool done = save.next >= held.size();
+    release(held);
+    if (done) saves_.pop_front();
+    if (!room) break;
+  }
+  return !saves_.empty();
+}
+
+void Engine::forget_prefixes() {
+  saves_.clear();
+  pages_.forget();
+}
+
 std::vector<Engine::Slice> Engine::plan(int64_t prompt_tokens) {
   std::vector<Slice> slices;
+  restored_ = 0;
   int64_t budget = options_.step_tokens;
   const auto add = [&](Sequence& s) {
-    if (s.pages.empty() && s.computed == 0 && options_.share_prefixes && !s.request.on_hidden) {
-      // The last token is always computed: its logits are needed.
-      s.pages = pages_.share(std::span(s.tokens).first(s.tokens.size() - 1));
-      s.computed = static_cast<int64_t>(s.pages.size()) * kPageTokens;
-    }
-    if (!std::exchange(s.started, true) && s.request.on_start) s.request.on_start(s.computed);
+    if (!begin(s)) return;
     const int64_t count = std::min(s.pending(), budget);
     if (count <= 0 || !give_pages(s, s.computed + count)) return;
+    start(s);
     slices.push_back({&s, count, count == s.pending() && s.request.on_token});
     budget -= count;
   };
@@ -274,6 +373,9 @@ void Engine::forward(const std::vector<Slice>& slices) {
     if (s.request.on_hidden) s.request.on_hidden(s.computed, hidden.rows(first, slice.count));
     const int64_t before = s.computed;
     s.computed += slice.count;
+    const int64_t read = std::min(s.computed, static_cast<int64_t>(s.request.prompt.size()));
+    prompt_tokens_.computed += std::max<int64_t>(read - s.counted, 0);
+    s.counted = std::max(s.counted, read);
     if (s.request.on_prefill && s.computed <= static_cast<int64_t>(s.request.prompt.size()))
       s.request.on_prefill(s.computed, static_cast<int64_t>(s.request.prompt.size()));
     if (slice.wants_logits) {
@@ -302,7 +404,7 @@ void Engine::publish(Sequence& s, int64_t before) {
   if (!options_.share_prefixes) return;
   for (int64_t p = before; p < s.computed / kPageTokens; ++p)
     pages_.publish(std::span(s.tokens).first(static_cast<size_t>((p + 1) * kPageTokens)),
-                   s.pages[static_cast<size_t>(p)]);
+                   s.pages[static_cast<size_t>(p)], s.request.scope);
 }
 
 // Draws from row after row while the guess that a row was computed with is what was drawn.
@@ -342,12 +444,13 @@ void Engine::accept(Sequence& s, std::span<float> logits) {
 bool Engine::step(int64_t prompt_tokens) {
   const std::vector<Slice> slices = plan(prompt_tokens);
   if (slices.empty()) {
-    JEVONS_CHECK(sequences_.empty(), "no sequence can run");
-    return false;
+    JEVONS_CHECK(sequences_.empty() || restored_ > 0, "no sequence can run");
+    return !sequences_.empty();
   }
   forward(slices);
   for (size_t i = sequences_.size(); i-- > 0;)
     if (sequences_[i]->ended) end(sequences_[i]->id);
+  save(1);
   return !sequences_.empty();
 }
 

@@ -4,8 +4,9 @@
 //
 // A sequence's tokens depend on its own request only, bit for bit: not on what runs beside it, on how its prompt was
 // cut into steps, on shared prefixes or on preemption (a sequence that must give its pages away is computed again
-// later).
+// later), nor on pages read from disk (engine/prefix_files.h).
 #pragma once
+#include <deque>
 #include <functional>
 #include <memory>
 #include <span>
@@ -15,6 +16,7 @@
 #include "engine/drafter.h"
 #include "engine/kv_pages.h"
 #include "engine/kv_store.h"
+#include "engine/prefix_files.h"
 #include "models/decoder.h"
 
 namespace jevons {
@@ -31,6 +33,8 @@ struct EngineOptions {
   bool guess_by_prediction = true;  // from the model's multi-token prediction layer, if it has one
   const Decoder* draft = nullptr;   // a small model with the same vocabulary to guess with
   DeviceKind device = DeviceKind::cpu;
+  PrefixFiles* prefix_files = nullptr;  // outlives the engine; null: prefixes are kept in memory only
+  std::string fingerprint{};            // of model and evaluation, for prefix_files
 };
 
 // What to do after a token: go on, or stop, or put these tokens next (they are not drawn; a budget that closes a
@@ -40,13 +44,19 @@ struct Verdict {
   std::vector<int32_t> force;
 };
 
+// Positions of a prompt that need not be computed: pages found in memory, and pages read from disk.
+struct CachedTokens {
+  int64_t memory = 0, disk = 0;
+  int64_t total() const { return memory + disk; }
+};
+
 struct Request {
   std::vector<int32_t> prompt;
   Sampling sampling{};
   // Called for every token that joins the sequence after the prompt, drawn or forced; `drawn` tells which. Empty:
   // nothing is drawn, and the sequence ends with its prompt.
   std::function<Verdict(int32_t token, bool drawn)> on_token{};
-  std::function<void(int64_t cached)> on_start{};                 // positions of the prompt found in shared pages
+  std::function<void(CachedTokens)> on_start{};
   std::function<void(int64_t done, int64_t total)> on_prefill{};  // progress of the prompt; may be empty
   // Sees the hidden states [rows, D] after the final norm of the positions from `first` on, as they are computed: every
   // position of the prompt, so such a sequence shares no prefix; after preemption some come again, with the same bits.
@@ -54,6 +64,7 @@ struct Request {
   // Sees the logits [V] of the next token before penalties and the draw, and may lower some; may be empty.
   std::function<void(std::span<float> logits)> on_logits{};
   std::function<void(int64_t made, int64_t right)> on_guesses{};  // after a step with guesses; may be empty
+  std::string scope{};  // prefixes are shared among requests of one scope (user) only
 };
 
 class Engine {
@@ -79,6 +90,18 @@ class Engine {
     int64_t drafted = 0, accepted = 0;
   };
   Guesses guesses() const { return guesses_; }
+  // Where the prompt tokens came from that were there since the start, each counted once.
+  struct PromptTokens {
+    CachedTokens cached;
+    int64_t computed = 0;
+  };
+  PromptTokens prompt_tokens() const { return prompt_tokens_; }
+  // Hands at most `pages` of ended sequences to the prefix files, as long as those have room; a step hands over one.
+  // True: some are left.
+  bool save(int64_t pages);
+  bool saving() const { return !saves_.empty(); }
+  // Forgets all prefixes but those in use, and what has not been handed over.
+  void forget_prefixes();
   bool runs(int64_t id) const;
   int64_t sequences() const { return static_cast<int64_t>(sequences_.size()); }
   int64_t arena_peak() const { return arena_.peak(); }
@@ -99,6 +122,18 @@ class Engine {
     std::unique_ptr<Drafter> drafter;
     Acceptance acceptance{};
   };
+  // An ended sequence whose pages are to be kept.
+  struct Save {
+    std::vector<int32_t> tokens;
+    std::string scope;
+    PrefixChain chain;
+    int64_t time;  // nanoseconds since 1970
+    size_t next = 0;
+  };
+  bool begin(Sequence& s);
+  void start(Sequence& s);
+  bool restore(Sequence& s);
+  void release(const std::vector<int32_t>& pages);
   std::vector<Slice> plan(int64_t prompt_tokens);
   bool give_pages(Sequence& s, int64_t tokens);
   void preempt_youngest(const Sequence& keep);
@@ -124,6 +159,9 @@ class Engine {
   int64_t next_id_ = 1;
   StepSize last_step_;
   Guesses guesses_;
+  PromptTokens prompt_tokens_;
+  std::deque<Save> saves_;
+  int64_t restored_ = 0;  // tokens read from disk in this step
   StepCosts costs_;
   std::vector<Source> sources_;
 };

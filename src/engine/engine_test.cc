@@ -183,7 +183,7 @@ TEST_P(EngineProperty, SharedPrefixesChangeNothingAndAreCounted) {
                    text.push_back(token);
                    return Verdict{text.size() == 24, {}};
                  },
-                 [&](int64_t tokens) { cached = tokens; }})
+                 [&](CachedTokens tokens) { cached = tokens.memory; }})
         .value();
     while (engine.step()) {
     }

@@ -78,7 +78,10 @@ Request Generation::request(std::vector<int32_t> prompt, Sampling sampling) {
   out_.prompt_tokens = static_cast<int64_t>(prompt.size());
   start_ = now_seconds();
   Request request{std::move(prompt), std::move(sampling), {}, {}, {}, {}, {}};
-  request.on_start = [this](int64_t cached) { out_.cached_tokens = cached; };
+  request.on_start = [this](CachedTokens cached) {
+    out_.cached_tokens = cached.total();
+    out_.disk_tokens = cached.disk;
+  };
   request.on_token = [this](int32_t id, bool drawn) { return token(id, drawn); };
   request.on_guesses = [this](int64_t made, int64_t right) { out_.guessed += made, out_.guessed_right += right; };
   if (options_.logprobs >= 0 || matcher_)

@@ -62,10 +62,11 @@ struct Generated {
   bool loop_closed = false, thought_cut = false;  // the thought was closed by the loop breaker; by budget or allowance
   bool calls_recovered = false;                   // the calls stood in a thought that was never closed
   bool stuck = false;                             // ended because no token of the vocabulary fits the grammar
-  int64_t prompt_tokens = 0, cached_tokens = 0, thought_tokens = 0;
-  int64_t guessed = 0, guessed_right = 0;  // tokens guessed ahead (engine/speculation.h), and those that came true
-  double prompt_seconds = 0, seconds = 0;  // until the first token; from the first to the last
-  double thought_seconds = 0;              // of `seconds`, until the thought was closed
+  int64_t prompt_tokens = 0, thought_tokens = 0;
+  int64_t cached_tokens = 0, disk_tokens = 0;  // of the prompt: not computed; of these, read from disk
+  int64_t guessed = 0, guessed_right = 0;      // tokens guessed ahead (engine/speculation.h), and those that came true
+  double prompt_seconds = 0, seconds = 0;      // until the first token; from the first to the last
+  double thought_seconds = 0;                  // of `seconds`, until the thought was closed
 };
 
 // One token with what the model thought of it, before penalties and constraints.

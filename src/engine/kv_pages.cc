@@ -21,10 +21,7 @@ std::optional<int32_t> KvPages::take() {
   } else if (!idle_.empty()) {
     page = idle_.front();
     idle_.pop_front();
-    Page& state = state_[static_cast<size_t>(page)];
-    state.prefix->page.reset();
-    drop(state.prefix);
-    state = {};
+    unpublish(state_[static_cast<size_t>(page)]);
   } else {
     return std::nullopt;
   }
@@ -43,11 +40,30 @@ void KvPages::release(int32_t page) {
   }
 }
 
-std::vector<int32_t> KvPages::share(std::span<const int32_t> tokens) {
+void KvPages::unpublish(Page& state) {
+  state.prefix->page.reset();
+  drop(state.prefix);
+  state = {};
+}
+
+void KvPages::forget() {
+  for (int32_t page : idle_) {
+    unpublish(state_[static_cast<size_t>(page)]);
+    free_.push_back(page);
+  }
+  idle_.clear();
+}
+
+KvPages::Prefix* KvPages::find_scope(std::string_view scope, bool add) {
+  const std::vector<int32_t> name(scope.begin(), scope.end());
+  return add ? find_or_add(nullptr, name) : find(nullptr, name);
+}
+
+std::vector<int32_t> KvPages::share(std::span<const int32_t> tokens, std::string_view scope) {
   std::vector<int32_t> out;
-  Prefix* prefix = nullptr;
+  Prefix* prefix = find_scope(scope, false);
   const size_t size = static_cast<size_t>(page_tokens_);
-  for (size_t begin = 0; begin + size <= tokens.size(); begin += size) {
+  for (size_t begin = 0; prefix && begin + size <= tokens.size(); begin += size) {
     prefix = find(prefix, tokens.subspan(begin, size));
     if (!prefix || !prefix->page) break;
     Page& state = state_[static_cast<size_t>(*prefix->page)];
@@ -57,13 +73,13 @@ std::vector<int32_t> KvPages::share(std::span<const int32_t> tokens) {
   return out;
 }
 
-void KvPages::publish(std::span<const int32_t> tokens, int32_t page) {
+void KvPages::publish(std::span<const int32_t> tokens, int32_t page, std::string_view scope) {
   const size_t size = static_cast<size_t>(page_tokens_);
   JEVONS_CHECK(tokens.size() >= size && tokens.size() % size == 0);
   Page& state = state_[static_cast<size_t>(page)];
   JEVONS_CHECK(state.users > 0);
   if (state.prefix) return;
-  Prefix* prefix = nullptr;
+  Prefix* prefix = find_scope(scope, true);
   for (size_t begin = 0; begin < tokens.size(); begin += size)
     prefix = find_or_add(prefix, tokens.subspan(begin, size));
   if (prefix->page) return;
@@ -84,7 +100,8 @@ uint64_t KvPages::mixed(uint64_t before, std::span<const int32_t> tokens) {
 KvPages::Prefix* KvPages::find(Prefix* before, std::span<const int32_t> tokens) {
   const auto [first, last] = prefixes_.equal_range(hash_(before ? before->hash : 0, tokens));
   for (auto it = first; it != last; ++it)
-    if (it->second.before == before && std::equal(tokens.begin(), tokens.end(), it->second.tokens.begin()))
+    if (it->second.before == before &&
+        std::equal(tokens.begin(), tokens.end(), it->second.tokens.begin(), it->second.tokens.end()))
       return &it->second;
   return nullptr;
 }

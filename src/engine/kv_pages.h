@@ -5,12 +5,13 @@
 // room is needed, least recently used first.
 //
 // A prefix is found by a hash and recognised exactly: its own tokens and the identity of the prefix before it are
-// compared, so two prefixes with equal hashes never share a page.
+// compared, so two prefixes with equal hashes never share a page. Prefixes of different scopes (users) never meet.
 #pragma once
 #include <cstdint>
 #include <list>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -31,15 +32,18 @@ class KvPages {
   std::optional<int32_t> take();
   void release(int32_t page);
 
-  // The published pages of the longest whole-page prefix of `tokens`, each with one more user.
-  std::vector<int32_t> share(std::span<const int32_t> tokens);
+  // The published pages of the longest whole-page prefix of `tokens` in `scope`, each with one more user.
+  std::vector<int32_t> share(std::span<const int32_t> tokens, std::string_view scope = {});
   // Publishes the page that holds tokens [size - page_tokens, size) of `tokens` under the whole of `tokens`. The first
   // page published under the same tokens stays.
-  void publish(std::span<const int32_t> tokens, int32_t page);
+  void publish(std::span<const int32_t> tokens, int32_t page, std::string_view scope = {});
+  // Publishes no longer what nobody uses now.
+  void forget();
 
  private:
-  // Whole pages of tokens that begin a sequence: those of `before`, then `tokens`. Lives while its page is published or
-  // a longer prefix lives, so its address is its identity.
+  // Whole pages of tokens that begin a sequence: those of `before`, then `tokens`. The first of a chain has no page and
+  // the characters of its scope for tokens. Lives while its page is published or a longer prefix lives, so its address
+  // is its identity.
   struct Prefix {
     Prefix* before = nullptr;
     std::vector<int32_t> tokens;
@@ -54,6 +58,8 @@ class KvPages {
   };
   Prefix* find(Prefix* before, std::span<const int32_t> tokens);
   Prefix* find_or_add(Prefix* before, std::span<const int32_t> tokens);
+  Prefix* find_scope(std::string_view scope, bool add);
+  void unpublish(Page& state);
   void drop(Prefix* prefix);  // and those before it that nothing needs any more
   int64_t page_tokens_;
   Hash hash_;

@@ -170,6 +170,33 @@ TEST(KvPages, SharesWholePagesOfTheSamePrefixOnly) {
   EXPECT_EQ(pages.share(Tokens{-1, 2, 3, 4}), Tokens{});
 }
 
+// Scopes may have any name, also one that reads like a page's tokens.
+TEST(KvPages, ScopesDoNotMeet) {
+  KvPages pages(4, 2);
+  const int32_t a = *pages.take(), b = *pages.take();
+  pages.publish(Tokens{97, 98}, a, "anna");
+  EXPECT_EQ(pages.share(Tokens{97, 98}, "anna"), Tokens{a});
+  for (const char* scope : {"", "ann", "annab", "bert", "ab"}) EXPECT_EQ(pages.share(Tokens{97, 98}, scope), Tokens{});
+  pages.publish(Tokens{97, 98}, b, "ab");
+  EXPECT_EQ(pages.share(Tokens{97, 98}, "ab"), Tokens{b});
+  EXPECT_EQ(pages.share(Tokens{97, 98, 97, 98}), Tokens{});
+}
+
+TEST(KvPages, ForgetsWhatNobodyUses) {
+  KvPages pages(2, 1);
+  const int32_t a = *pages.take(), b = *pages.take();
+  pages.publish(Tokens{1}, a);
+  pages.publish(Tokens{1, 2}, b);
+  pages.release(b);
+  pages.forget();
+  EXPECT_EQ(pages.available(), 1);
+  EXPECT_EQ(pages.share(Tokens{1, 2}), Tokens{a});
+  pages.release(a), pages.release(a);
+  pages.forget();
+  EXPECT_EQ(pages.share(Tokens{1}), Tokens{});
+  EXPECT_EQ(pages.available(), 2);
+}
+
 TEST(KvPages, ThePageReleasedFirstIsGivenUpFirst) {
   KvPages pages(3, 1);
   Tokens held;

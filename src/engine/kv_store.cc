@@ -46,6 +46,26 @@ KvStore::KvStore(const Config& config, int64_t layers, int64_t pages, int64_t pa
   }
 }
 
+std::vector<std::span<std::byte>> KvStore::page(int64_t page) const {
+  std::vector<std::span<std::byte>> out;
+  for (const KvLayer& layer : layers_) {
+    const auto add = [&](std::byte* data, int64_t width) {
+      const int64_t bytes =
+          layer.heads * layer.page_tokens * kv_entry_bytes(layer.dtype, width);  // [page][K][P][entry]
+      out.emplace_back(data + page * bytes, static_cast<size_t>(bytes));
+    };
+    add(layer.key, layer.key_width);
+    if (layer.value) add(layer.value, layer.value_width);
+  }
+  return out;
+}
+
+int64_t KvStore::page_bytes() const {
+  int64_t bytes = 0;
+  for (const auto& part : page(0)) bytes += static_cast<int64_t>(part.size());
+  return bytes;
+}
+
 KvStore::~KvStore() { ::munmap(data_, bytes_); }
 
 }  // namespace jevons

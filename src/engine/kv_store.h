@@ -17,6 +17,9 @@ class KvStore {
   KvStore(const KvStore&) = delete;
   KvStore& operator=(const KvStore&) = delete;
   std::span<const KvLayer> layers() const { return layers_; }
+  // Where the bytes of a page lie: keys and values of every layer, in one order. Together page_bytes().
+  std::vector<std::span<std::byte>> page(int64_t page) const;
+  int64_t page_bytes() const;
   static int64_t bytes_per_token(const Config& config, int64_t layers, DType dtype);
 
  private:

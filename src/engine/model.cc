@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/progress.h"
 #include "base/strings.h"
+#include "engine/fingerprint.h"
 
 namespace jevons {
 namespace {
@@ -117,6 +118,10 @@ Result<std::unique_ptr<Model>> Model::load(const std::filesystem::path& path, co
   engine.guess_by_prediction = options.guess_by_prediction;
   engine.draft = model->draft_ ? &*model->draft_ : nullptr;
   engine.device = load.device;
+  if (options.prefix_files) {
+    engine.prefix_files = options.prefix_files;
+    JEVONS_TRY(engine.fingerprint, cache_fingerprint(model->checkpoint_, load, options.cache_type));
+  }
   model->engine_ = std::make_unique<Engine>(*model->decoder_, model->exec_, engine);
   return model;
 }

@@ -27,6 +27,7 @@ struct ModelOptions {
   std::filesystem::path draft{};                            // a small model of the same tokenizer to guess with
   int64_t cache_contexts = 1;  // the cache holds so many whole contexts at most, fewer where memory is short
   Text text = Text::needed;
+  PrefixFiles* prefix_files = nullptr;  // where prefixes are kept; outlives the model; null: in memory only
 };
 
 class Model {

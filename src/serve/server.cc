@@ -5,6 +5,8 @@
 
 #include "base/interrupt.h"
 #include "base/progress.h"
+#include "base/sha256.h"
+#include "base/strings.h"
 #include "serve/web/web_files.h"
 #include "serve/web/web_routes.h"
 
@@ -39,6 +41,11 @@ Result<std::unique_ptr<Server>> Server::create(ServerOptions options) {
   };
   for (const auto& header : security_headers()) options.http.headers.push_back(header);
   JEVONS_TRY(Guard guard, Guard::make(options.guard));
+  if (!options.guard.api_key.empty()) {
+    Sha256 realm;
+    realm.update(cat("prefixes of ", options.guard.api_key));
+    options.service.prefix_realm = realm.hex();
+  }
   std::unique_ptr<Server> server(new Server(std::move(options), std::move(guard)));
   server->options_.http.admit = [s = server.get()](const HttpRequest& request) {
     HttpVerdict verdict = s->guard_.check(request, s->http_->port());
@@ -50,6 +57,9 @@ Result<std::unique_ptr<Server>> Server::create(ServerOptions options) {
   JEVONS_TRY(server->http_,
              HttpServer::listen(server->options_.http, [s = server.get()](const HttpRequest& request, Reply reply) {
                s->router_.handle(request, reply);
+               // What is deleted from the history is not to live on in what was computed from it.
+               if (request.method == "DELETE" && request.path.starts_with("/history"))
+                 s->service_.post([s] { s->service_.forget_prefixes(); });
              }));
   return server;
 }

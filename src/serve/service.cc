@@ -12,6 +12,8 @@ namespace {
 constexpr double kStepSeconds = 0.1;  // of prompt reading in one step
 constexpr int64_t kFirstStep = 64;    // prompt tokens of a step until the speed is known
 constexpr int64_t kLeastStep = 16;
+constexpr int64_t kSavedPages = 8;  // handed to the prefix files between two looks at new requests
+constexpr std::chrono::milliseconds kSavePause(5);
 
 double file_time(const std::filesystem::path& path) {
   std::error_code error;
@@ -75,6 +77,9 @@ ModelFacts read_facts(const ServedModel& served, const ModelOptions& options) {
 }  // namespace
 
 Service::Service(ServiceOptions options) : options_(std::move(options)) {
+  if (!options_.prefix_folder.empty())
+    prefix_files_ = std::make_unique<PrefixFiles>(options_.prefix_folder, options_.prefix_bytes);
+  options_.model.prefix_files = prefix_files_.get();
   for (const ServedModel& served : options_.models) {
     auto slot = std::make_unique<Slot>();
     slot->served = served;
@@ -160,7 +165,10 @@ void Service::loop() {
   while (!stopping_) {
     if (work()) continue;
     std::unique_lock lock(mutex_);
-    wake_.wait_for(lock, std::chrono::seconds(1), [&] { return stopping_ || !posted_.empty(); });
+    const bool saving = std::any_of(slots_.begin(), slots_.end(),
+                                    [](const auto& slot) { return slot->model && slot->model->engine().saving(); });
+    wake_.wait_for(lock, saving ? kSavePause : std::chrono::milliseconds(1000),
+                   [&] { return stopping_ || !posted_.empty(); });
     if (options_.keep_alive <= 0) continue;
     lock.unlock();
     for (auto& slot : slots_)
@@ -168,6 +176,19 @@ void Service::loop() {
         unload(slot->served.name);
   }
   work();
+  for (auto& slot : slots_)
+    if (slot->model) save_all(*slot);
+}
+
+// All that is to be kept, now.
+void Service::save_all(Slot& slot) {
+  while (slot.model->engine().save(kSavedPages)) std::this_thread::sleep_for(kSavePause);
+}
+
+void Service::forget_prefixes() {
+  for (auto& slot : slots_)
+    if (slot->model) slot->model->engine().forget_prefixes();
+  if (prefix_files_) prefix_files_->clear();
 }
 
 bool Service::work() {
@@ -273,6 +294,7 @@ void Service::loaded(Slot& slot, Result<std::unique_ptr<Model>> model) {
 void Service::unload(const std::string& name) {
   Slot* slot = find(name);
   if (!slot || !slot->model || !slot->idle()) return;
+  save_all(*slot);
   slot->model.reset();
   ++counts_.unloads;
   std::lock_guard lock(mutex_);
@@ -315,6 +337,7 @@ void Service::admit(Slot& slot) {
       request.on_prefill = [read = job.on_prompt_read, told = false](int64_t done, int64_t total) mutable {
         if (done == total && !std::exchange(told, true)) read();
       };
+    request.scope = cat(options_.prefix_realm, "\n", job.user);
     Result<int64_t> id = engine.submit(std::move(request));
     if (!id.ok()) {
       job.on_error(id.error());
@@ -361,6 +384,7 @@ void Service::drop_waiting(Slot& slot, const std::function<bool(const Running&)>
 void Service::advance(Slot& slot) {
   Engine& engine = slot.model->engine();
   const double start = now_seconds();
+  const Engine::PromptTokens before = engine.prompt_tokens();
   const int64_t size = slot.prompt_rate > 0 ? static_cast<int64_t>(slot.prompt_rate * kStepSeconds) : kFirstStep;
   try {
     engine.step(std::max(size, kLeastStep));
@@ -373,6 +397,10 @@ void Service::advance(Slot& slot) {
     return;
   }
   const double seconds = now_seconds() - start;
+  const Engine::PromptTokens after = engine.prompt_tokens();
+  counts_.prompt_memory += after.cached.memory - before.cached.memory;
+  counts_.prompt_disk += after.cached.disk - before.cached.disk;
+  counts_.prompt_computed += after.computed - before.computed;
   ++counts_.steps, counts_.step_microseconds += static_cast<int64_t>(seconds * 1e6);
   const auto done = engine.last_step();
   if (done.prompt_tokens < kLeastStep) return;
@@ -393,7 +421,10 @@ bool Service::step(Slot& slot) {
     }
   drop_waiting(slot, unwanted);
   admit(slot);
-  if (engine.sequences() > 0) advance(slot);
+  if (engine.sequences() > 0)
+    advance(slot);
+  else
+    engine.save(kSavedPages);
   bool ended = false;
   std::vector<std::unique_ptr<Running>> over;
   for (auto& r : slot.running)

@@ -37,6 +37,11 @@ struct ServiceOptions {
   int64_t slots = 16;               // sequences of a model that run at once
   int64_t queue = 64;               // jobs that wait for a slot; more are refused
   double keep_alive = 0;            // seconds after which an idle model is unloaded; 0: never
+  // Where prefixes of prompts are kept for the next start (engine/prefix_files.h), and how many bytes of them at most.
+  // Empty: they stay in memory.
+  std::filesystem::path prefix_folder{};
+  int64_t prefix_bytes = 1'000'000'000;
+  std::string prefix_realm{};  // a user of another realm (another key of the server) is another user
 };
 
 enum class ModelStatus { available, loading, loaded };
@@ -55,7 +60,7 @@ struct ModelFacts {
 
 // One sequence, from the queue to its last token. The callbacks run on the service's thread.
 struct Job {
-  std::string user;  // whose turn it is in the queue
+  std::string user;  // whose turn it is in the queue, and who may share its prefixes
   std::vector<int32_t> prompt;
   Sampling sampling;
   GenerateOptions options;
@@ -103,15 +108,20 @@ class Service {
   struct Counts {  // since the start, but for the first two
     std::atomic<int64_t> running{0}, waiting{0};
     std::atomic<int64_t> jobs{0}, cancelled{0}, refused{0}, prompt_tokens{0}, cached_tokens{0}, generated_tokens{0};
+    // Prompt tokens that were read, by where they came from; each once, whatever became of its sequence.
+    std::atomic<int64_t> prompt_memory{0}, prompt_disk{0}, prompt_computed{0};
     std::atomic<int64_t> steps{0}, step_microseconds{0}, loads{0}, unloads{0};
   };
   const Counts& counts() const { return counts_; }
+  const PrefixFiles* prefix_files() const { return prefix_files_.get(); }  // null: none are kept
 
   // --- the service's thread ---
   // Gives the model when it is loaded; loads it first if it must. An error if it cannot be.
   void with_model(const std::string& name, std::function<void(Result<Model*>)> then);
   std::shared_ptr<Ticket> submit(const std::string& model, Job job);
   void unload(const std::string& name);
+  // Forgets the prefixes that are not in use, in memory and on disk.
+  void forget_prefixes();
 
  private:
   struct Running;
@@ -129,7 +139,10 @@ class Service {
   Status make_room(const Slot& wanted);
   Slot* find(std::string_view name) const;
 
+  static void save_all(Slot& slot);
+
   ServiceOptions options_;
+  std::unique_ptr<PrefixFiles> prefix_files_;
   std::vector<std::unique_ptr<Slot>> slots_;  // fixed after construction
   Counts counts_;
   std::atomic<int64_t> waiting_{0};  // jobs in the queues, and requests that hold a place

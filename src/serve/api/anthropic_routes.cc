@@ -309,7 +309,7 @@ void messages(Api& api, const HttpRequest& http, const Reply& reply) {
       Fields fields(body);
       ChatRequest request = parse_messages(fields, false);
       resolve_model(api.service, request);
-      if (request.user.empty()) request.user = http.peer;
+      name_user(request, http);
       request.place = std::move(place);
       const std::string id = "msg_" + new_uuid();
       run_chat(api.service, api.active, id, std::move(request), reply, std::make_shared<MessagesSink>(id, reply));

@@ -16,7 +16,7 @@ void chat(Api& api, Dialect dialect, const HttpRequest& http, const Reply& reply
       if (request.messages.is_null()) throw ApiError(400, "'messages' is missing", "invalid_value", "messages");
       request.place = std::move(place);
       resolve_model(api.service, request);
-      if (request.user.empty()) request.user = http.peer;
+      name_user(request, http);
       const std::string id = dialect == Dialect::deepseek ? new_uuid() : "chatcmpl-" + new_uuid();
       run_chat(api.service, api.active, id, std::move(request), reply, openai_chat_sink(dialect, id, reply));
     } catch (const ApiError& error) {
@@ -46,6 +46,10 @@ std::shared_ptr<void> take_place(Service& service) {
   if (auto place = service.take_place()) return place;
   throw ApiError(429, cat(service.options().queue, " requests are waiting already; try again soon"),
                  "rate_limit_exceeded");
+}
+
+void name_user(ChatRequest& request, const HttpRequest& http) {
+  request.user = request.user.empty() ? cat("address ", http.peer) : cat("name ", request.user);
 }
 
 void resolve_model(const Service& service, ChatRequest& request) {

@@ -287,7 +287,7 @@ void complete(Api& api, int bad_value, const HttpRequest& http, const Reply& rep
       if (request.prompts.texts.empty() && request.prompts.ids.empty())
         throw ApiError(400, "'prompt' is missing", "invalid_value", "prompt");
       resolve_model(api.service, request.common);
-      if (request.common.user.empty()) request.common.user = http.peer;
+      name_user(request.common, http);
       request.common.place = std::move(place);
       const std::string name = request.common.model;
       const auto run = std::make_shared<CompletionRun>(api, std::move(request), reply);

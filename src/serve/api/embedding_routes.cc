@@ -186,7 +186,7 @@ void embed(Api& api, int bad_value, const HttpRequest& http, const Reply& reply)
       Fields fields(body, bad_value);
       EmbeddingRequest request = parse_embedding(fields);
       resolve_model(api.service, request.common);
-      if (request.common.user.empty()) request.common.user = http.peer;
+      name_user(request.common, http);
       request.common.place = std::move(place);
       const std::string name = request.common.model;
       const auto run = std::make_shared<EmbeddingRun>(api, std::move(request), reply);

@@ -180,7 +180,7 @@ void generate(Api& api, bool chat, const HttpRequest& http, const Reply& reply) 
       ChatRequest request = parse_ollama(fields, chat);
       request.place = std::move(place);
       resolve_model(api.service, request);
-      if (request.user.empty()) request.user = http.peer;
+      name_user(request, http);
       run_chat(api.service, api.active, http.id, std::move(request), reply, std::make_shared<OllamaSink>(chat, reply));
     } catch (const ApiError& error) {
       send_ollama_error(reply, error);

@@ -241,6 +241,7 @@ Json timings_json(const ChatTimings& t, const std::vector<Generated>& choices) {
                       {"prompt_n", g.prompt_tokens - g.cached_tokens},
                       {"prompt_ms", g.prompt_seconds * 1000},
                       {"cache_n", g.cached_tokens},
+                      {"cache_disk_n", g.disk_tokens},
                       {"think_ms", g.thought_seconds * 1000},
                       {"answer_ms", (g.seconds - g.thought_seconds) * 1000},
                       {"draft_n", g.guessed},

@@ -13,7 +13,7 @@ void respond(Api& api, int bad_value, const HttpRequest& http, const Reply& repl
       Fields fields(body, bad_value);
       ResponseRequest request = parse_response(fields, api.responses);
       resolve_model(api.service, request.chat);
-      if (request.chat.user.empty()) request.chat.user = http.peer;
+      name_user(request.chat, http);
       ChatRequest chat = std::move(request.chat);
       chat.place = std::move(place);
       const std::string id = "resp_" + new_uuid();

@@ -45,6 +45,8 @@ std::string api_table(const Router& router);
 
 // The request's place among those that wait; refuses it if the queue is full or the server is ending.
 std::shared_ptr<void> take_place(Service& service);
+// Who asks: the user that the client names, else its address. A name never stands for an address.
+void name_user(ChatRequest& request, const HttpRequest& http);
 // The served model that the client means, with the thinking switch of DeepSeek's old names (deepseek-chat,
 // deepseek-reasoner). Throws ApiError{404}.
 void resolve_model(const Service& service, ChatRequest& request);
