@@ -6,6 +6,7 @@
 #pragma once
 #include <cstdint>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "engine/sampler.h"
@@ -22,6 +23,7 @@ class Drafter {
     std::span<const int32_t> tokens;
     int64_t computed;
     const int32_t* pages;
+    std::string_view scope{};  // prefixes are shared inside it only
   };
   struct Job {
     View sequence;  // computed == tokens - 1

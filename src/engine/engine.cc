@@ -52,7 +52,7 @@ struct Engine::Sequence {
     lookup.push(token);
   }
   int64_t pending() const { return static_cast<int64_t>(tokens.size()) - computed; }
-  Drafter::View view() const { return {id, tokens, computed, pages.data()}; }
+  Drafter::View view() const { return {id, tokens, computed, pages.data(), request.scope}; }
 };
 
 // Part of a sequence in one step: positions [computed, computed + count), then guesses of what follows.

@@ -41,7 +41,7 @@ ModelDrafter::Track& ModelDrafter::track(const View& view) {
   const auto [found, fresh] = tracks_.try_emplace(view.id);
   Track& track = found->second;
   if (fresh) {
-    track.pages = pages_.share(view.tokens.first(view.tokens.size() - 1));
+    track.pages = pages_.share(view.tokens.first(view.tokens.size() - 1), view.scope);
     track.published = static_cast<int64_t>(track.pages.size());
     const auto shared = static_cast<size_t>(track.published * setting_.page_tokens);
     track.read.assign(view.tokens.begin(), view.tokens.begin() + static_cast<int64_t>(shared));
@@ -58,7 +58,7 @@ ModelDrafter::Track& ModelDrafter::track(const View& view) {
 void ModelDrafter::publish(Track& track, const View& view) {
   for (; (track.published + 1) * setting_.page_tokens <= static_cast<int64_t>(track.read.size()); ++track.published)
     pages_.publish(view.tokens.first(static_cast<size_t>((track.published + 1) * setting_.page_tokens)),
-                   track.pages[static_cast<size_t>(track.published)]);
+                   track.pages[static_cast<size_t>(track.published)], view.scope);
 }
 
 bool ModelDrafter::give_pages(Track& track, int64_t tokens) {
