@@ -84,7 +84,9 @@ int64_t peak_bytes() {
 }
 
 int run(const Options& o, const Common& common) {
-  Result<Config> parsed = parse_config(Json::parse(read_file(o.config).value()).value());
+  const Result<Json> json = Json::parse(read_file(o.config).value());
+  if (!json.ok()) throw json.error().within(o.config);
+  const Result<Config> parsed = parse_config(*json);
   if (!parsed.ok()) throw parsed.error().within(o.config);
   Exec exec(thread_count(common));
   const TemporaryFolder folder;
